@@ -1,0 +1,74 @@
+#include "base/tensor.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace slipway {
+
+std::shared_ptr<void> allocate(size_t bytes, bool zero) {
+  const size_t rounded = (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  void* p = std::aligned_alloc(kAlignment, rounded);
+  if (p == nullptr) throw std::bad_alloc();
+  if (zero) std::memset(p, 0, rounded);
+  return std::shared_ptr<void>(p, std::free);
+}
+
+Tensor::Tensor(ElementType type, const Dims& dims) : type_(type), dims_(dims) {
+  const auto n = static_cast<size_t>(dims.count());
+  if (type == ElementType::string) {
+    std::shared_ptr<std::string[]> strings(new std::string[n == 0 ? 1 : n]);
+    data_ = strings.get();
+    owner_ = std::shared_ptr<const void>(strings, data_);
+    return;
+  }
+  std::shared_ptr<void> bytes = allocate(byte_size(type, dims.count()));
+  data_ = bytes.get();
+  owner_ = std::move(bytes);
+}
+
+Tensor Tensor::clone() const {
+  if (type_ == ElementType::undefined) return {};
+  Tensor out(type_, dims_);
+  if (type_ == ElementType::string) {
+    const auto* from = as<std::string>();
+    for (int64_t i = 0; i < count(); ++i) out.as<std::string>()[i] = from[i];
+  } else if (bytes() != 0) {
+    std::memcpy(out.data_, data_, bytes());
+  }
+  return out;
+}
+
+bool Tensor::same_bytes(const Tensor& other) const {
+  if (type_ != other.type_ || !(dims_ == other.dims_)) return false;
+  if (data_ == other.data_ || count() == 0) return true;
+  if (type_ == ElementType::string) {
+    for (int64_t i = 0; i < count(); ++i) {
+      if (as<std::string>()[i] != other.as<std::string>()[i]) return false;
+    }
+    return true;
+  }
+  return std::memcmp(data_, other.data_, bytes()) == 0;
+}
+
+std::vector<int64_t> to_int64s(const Tensor& tensor) {
+  std::vector<int64_t> out(static_cast<size_t>(tensor.count()));
+  const auto copy = [&]<class T>(const T* from) {
+    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<int64_t>(from[i]);
+  };
+  switch (tensor.type()) {
+    case ElementType::i64: copy(tensor.as<int64_t>()); break;
+    case ElementType::i32: copy(tensor.as<int32_t>()); break;
+    case ElementType::i16: copy(tensor.as<int16_t>()); break;
+    case ElementType::i8: copy(tensor.as<int8_t>()); break;
+    case ElementType::u64: copy(tensor.as<uint64_t>()); break;
+    case ElementType::u32: copy(tensor.as<uint32_t>()); break;
+    case ElementType::u16: copy(tensor.as<uint16_t>()); break;
+    case ElementType::u8:
+    case ElementType::boolean: copy(tensor.as<uint8_t>()); break;
+    default: break;
+  }
+  return out;
+}
+
+}  // namespace slipway
