@@ -92,8 +92,12 @@ CpuInfo read_cpu() {
 
 #else
 
-Isa hardware_isa() { return Isa::portable; }
-CpuInfo read_cpu() { return {}; }
+Isa hardware_isa() {
+  return Isa::portable;
+}
+CpuInfo read_cpu() {
+  return {};
+}
 
 #endif
 
@@ -108,7 +112,9 @@ Isa read_isa() {
 
 }  // namespace
 
-std::string_view name(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
+std::string_view name(Isa isa) {
+  return kNames[static_cast<size_t>(isa)];
+}
 
 std::optional<Isa> parse_isa(std::string_view word) {
   const auto at = std::find(kNames.begin(), kNames.end(), word);

@@ -17,7 +17,9 @@ std::string_view environment(std::string_view name) {
   return text == nullptr ? std::string_view() : std::string_view(text);
 }
 
-std::optional<std::string_view> parse(const Knob<std::string_view>&, std::string_view text) { return text; }
+std::optional<std::string_view> parse(const Knob<std::string_view>&, std::string_view text) {
+  return text;
+}
 
 std::optional<bool> parse(const Knob<bool>&, std::string_view text) {
   if (text == "1" || text == "on" || text == "true" || text == "yes") return true;
@@ -37,9 +39,15 @@ constexpr std::string_view type_name() {
   return std::is_same_v<T, bool> ? "on|off" : std::is_same_v<T, int64_t> ? "integer" : "word";
 }
 
-std::string text_of(std::string_view value) { return std::string(value); }
-std::string text_of(bool value) { return value ? "on" : "off"; }
-std::string text_of(int64_t value) { return std::to_string(value); }
+std::string text_of(std::string_view value) {
+  return std::string(value);
+}
+std::string text_of(bool value) {
+  return value ? "on" : "off";
+}
+std::string text_of(int64_t value) {
+  return std::to_string(value);
+}
 
 void warn_once(std::string_view name, std::string_view text, std::string_view type, const std::string& fallback) {
   static std::mutex mutex;

@@ -23,11 +23,13 @@ struct Knob {
 
 namespace knobs {
 inline constexpr Knob<std::string_view> kMaxIsa{
-    "SLIPWAY_MAX_ISA", "", "highest instruction set to use: portable, avx2, avx512, avx512_vnni or avx512_bf16; empty: what the CPU has"};
+    "SLIPWAY_MAX_ISA", "",
+    "highest instruction set to use: portable, avx2, avx512, avx512_vnni or avx512_bf16; empty: what the CPU has"};
 inline constexpr Knob<int64_t> kThreads{
     "SLIPWAY_THREADS", 0, "compute threads of a process; 0: the CPUs that affinity mask and cgroup quota allow", 0, 1024};
 inline constexpr Knob<int64_t> kSpinUs{
-    "SLIPWAY_SPIN_US", 200, "microseconds that a pool worker spins for its next share of a running inference before it sleeps", 0, 100000};
+    "SLIPWAY_SPIN_US", 200, "microseconds that a pool worker spins for its next share of a running inference before it sleeps", 0,
+    100000};
 inline constexpr Knob<bool> kHugePages{"SLIPWAY_HUGE_PAGES", true, "ask the kernel for 2 MiB pages under weights and arenas"};
 inline constexpr Knob<bool> kPerfMap{"SLIPWAY_PERF_MAP", false, "write /tmp/perf-PID.map so that perf can name jitted kernels"};
 inline constexpr Knob<bool> kJit{"SLIPWAY_JIT", true, "generate machine code; off: the portable kernels serve"};

@@ -22,11 +22,16 @@ State& state() {
 
 std::string_view name(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return "debug";
-    case LogLevel::info: return "info";
-    case LogLevel::warning: return "warning";
-    case LogLevel::error: return "error";
-    case LogLevel::off: break;
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
+    case LogLevel::error:
+      return "error";
+    case LogLevel::off:
+      break;
   }
   return "off";
 }
@@ -38,7 +43,9 @@ void set_log_sink(LogSink sink, LogLevel least) {
   s.sink = sink ? std::make_shared<const LogSink>(std::move(sink)) : nullptr;
 }
 
-bool log_enabled(LogLevel level) { return level >= state().least.load(std::memory_order_relaxed) && level != LogLevel::off; }
+bool log_enabled(LogLevel level) {
+  return level >= state().least.load(std::memory_order_relaxed) && level != LogLevel::off;
+}
 
 void log_line(LogLevel level, std::string_view text) {
   State& s = state();

@@ -93,7 +93,8 @@ int open_stepwise(int folder, const std::vector<std::string>& parts) {
 /// A part checked against the file: offset and length that lie inside, the length representable and within its limit.
 Result<FilePart> check(const File& file, FilePart part) {
   if (part.offset > file.size() || (part.length != FilePart::kToEnd && part.length > file.size() - part.offset)) {
-    return fail(ErrorCode::invalid_model, "{} bytes at offset {} are asked of '{}', which has only {}; the file is truncated or the wrong one",
+    return fail(ErrorCode::invalid_model,
+                "{} bytes at offset {} are asked of '{}', which has only {}; the file is truncated or the wrong one",
                 part.length == FilePart::kToEnd ? 0 : part.length, part.offset, file.path(), file.size());
   }
   if (part.length == FilePart::kToEnd) part.length = file.size() - part.offset;
@@ -132,7 +133,8 @@ Result<File> File::open_beneath(const std::string& folder, std::string_view rela
   close(directory);
   if (fd >= 0) return adopt(fd, path);
   if (error == EXDEV || error == ELOOP) {
-    return fail(ErrorCode::invalid_model, "the model refers to '{}', which is a link out of its folder; put the file itself there", path);
+    return fail(ErrorCode::invalid_model,
+                "the model refers to '{}', which is a link out of its folder; put the file itself there", path);
   }
   return os_error(error, "open", path);
 }

@@ -23,7 +23,9 @@ bool use_huge_pages() {
   return use;
 }
 
-uintptr_t round_up(uintptr_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
+uintptr_t round_up(uintptr_t value, size_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
 
 }  // namespace
 
