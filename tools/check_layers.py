@@ -59,7 +59,7 @@ SYSTEM_HEADER = re.compile(r"(sys|linux|netinet|arpa|asm)/\w+\.h|(unistd|fcntl|p
 RESERVED = {
     re.compile(r"\b(secure_)?getenv\s*\("): (("base/knobs",), "reads the environment (declare a knob in base/knobs)"),
     re.compile(r"\bstd::(cout|cerr)\b|(?<![\w.>])(std::)?(f?printf|f?puts)\s*\("): (("cli",), "prints"),
-    re.compile(r"(?<![\w.>])(std::)?(_?exit|abort|quick_exit)\s*\("): (("cli",), "ends the process"),
+    re.compile(r"(?<![\w.>])(std::)?(_?exit|quick_exit)\s*\("): (("cli",), "ends the process"),
     re.compile(r"\bstd::(jthread|async|thread)\b(?!::)|\bpthread_create\b"): (("base", "serve"), "makes a thread"),
 }
 WARN_LINES, MAX_LINES, MAX_COLUMNS = 600, 900, 130
