@@ -1,6 +1,7 @@
 // Small tensors for samples, so that a sample is one line.
 #pragma once
 
+#include <cmath>
 #include <string>
 
 #include "ops/op.hpp"
@@ -35,6 +36,26 @@ inline Tensor numbers(ElementType type, const Dims& dims, std::initializer_list<
   return t;
 }
 inline Tensor floats(const Dims& dims, std::initializer_list<double> values) { return numbers(ElementType::f32, dims, values); }
+/// Uniform in [low, high), the same on every machine; whole numbers for integers, either value for bool.
+inline Tensor random(ElementType type, const Dims& dims, double low = -2, double high = 2, uint64_t seed = 1) {
+  Tensor t(type, dims);
+  uint64_t state = seed * 0x9e3779b97f4a7c15u + 1;
+  for (int64_t i = 0; i < t.count(); ++i) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    const double unit = static_cast<double>(state >> 11) * 0x1p-53, value = low + unit * (high - low);
+    if (is_float(type)) {
+      store<double>(t, i, value);
+    } else {
+      store<int64_t>(t, i, type == ElementType::boolean ? unit < 0.5 : static_cast<int64_t>(std::floor(value)));
+    }
+  }
+  return t;
+}
+inline Tensor random(const Dims& dims, double low = -2, double high = 2, uint64_t seed = 1) {
+  return random(ElementType::f32, dims, low, high, seed);
+}
 /// A 1-D i64 tensor.
 inline Tensor ints(std::initializer_list<int64_t> values) {
   return Tensor::vector(std::span<const int64_t>(values.begin(), values.size()));
