@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/low_precision.hpp"
+
 namespace slipway {
 
 std::shared_ptr<void> allocate(size_t bytes, bool zero) {
@@ -52,23 +54,7 @@ bool Tensor::same_bytes(const Tensor& other) const {
 }
 
 std::vector<int64_t> to_int64s(const Tensor& tensor) {
-  std::vector<int64_t> out(static_cast<size_t>(tensor.count()));
-  const auto copy = [&]<class T>(const T* from) {
-    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<int64_t>(from[i]);
-  };
-  switch (tensor.type()) {
-    case ElementType::i64: copy(tensor.as<int64_t>()); break;
-    case ElementType::i32: copy(tensor.as<int32_t>()); break;
-    case ElementType::i16: copy(tensor.as<int16_t>()); break;
-    case ElementType::i8: copy(tensor.as<int8_t>()); break;
-    case ElementType::u64: copy(tensor.as<uint64_t>()); break;
-    case ElementType::u32: copy(tensor.as<uint32_t>()); break;
-    case ElementType::u16: copy(tensor.as<uint16_t>()); break;
-    case ElementType::u8:
-    case ElementType::boolean: copy(tensor.as<uint8_t>()); break;
-    default: break;
-  }
-  return out;
+  return to_int64s(tensor.view());
 }
 
 }  // namespace slipway
