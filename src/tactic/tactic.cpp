@@ -1,5 +1,7 @@
 #include "tactic/tactic.hpp"
 
+#include "tactic/reorder.hpp"
+
 namespace slipway::tactic {
 
 std::string_view name(Format format) {
@@ -27,6 +29,17 @@ std::string_view name(Fault fault) {
     case Fault::invalid_value: return "invalid value";
   }
   return "fault";
+}
+
+const ir::OpInfo* reorder_op() {
+  static const ir::OpInfo op = [] {
+    ir::OpInfo info;
+    info.domain = "slipway";
+    info.name = kReorderOp;
+    info.attrs = ir::attr_type<ReorderAttrs>();
+    return info;
+  }();
+  return &op;
 }
 
 }  // namespace slipway::tactic
