@@ -29,7 +29,7 @@ struct ConvTransposeAttrs {
   }
 
   /// The window of the convolution whose gradient this is: it slides over the transposed output. So `in` of each axis is the
-  /// extent of this operator's output, `out` the extent of its input. `pad_begin` may be negative when output_shape asks so.
+  /// extent of this operator's output, `out` the extent of its input.
   Result<Window> window(const Dims& x, const Dims& w) const;
 };
 

@@ -56,6 +56,12 @@ inline Tensor random(ElementType type, const Dims& dims, double low = -2, double
 inline Tensor random(const Dims& dims, double low = -2, double high = 2, uint64_t seed = 1) {
   return random(ElementType::f32, dims, low, high, seed);
 }
+/// random() over the range that suits a type as weights or activations: [-1, 1), [-100, 100) signed, [0, 200) unsigned.
+inline Tensor noise(ElementType type, const Dims& dims, uint64_t seed = 1) {
+  if (is_float(type)) return random(type, dims, -1, 1, seed);
+  return is_signed_integer(type) ? random(type, dims, -100, 100, seed) : random(type, dims, 0, 200, seed);
+}
+inline Tensor noise(const Dims& dims, uint64_t seed = 1) { return noise(ElementType::f32, dims, seed); }
 /// A 1-D i64 tensor.
 inline Tensor ints(std::initializer_list<int64_t> values) {
   return Tensor::vector(std::span<const int64_t>(values.begin(), values.size()));
