@@ -22,6 +22,12 @@ def program():
 
 
 @pytest.fixture(scope="session")
+def sanitized(program):
+    """Whether the program carries a sanitizer."""
+    return "SLIPWAY_SANITIZE:STRING=\n" not in (program.parent.parent / "CMakeCache.txt").read_text()
+
+
+@pytest.fixture(scope="session")
 def slipway(program):
     """slipway(*arguments, status=0, env={}): runs the program, checks its exit status and gives its CompletedProcess."""
     def run(*arguments, status=0, env=None, timeout=600):
