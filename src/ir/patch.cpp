@@ -1,39 +1,80 @@
 #include "ir/patch.hpp"
 
+#include <algorithm>
+
 #include "base/format.hpp"
 
 namespace slipway::ir {
 
-Result<ValueId> Patch::add(const OpInfo* op, Attrs attrs, std::vector<ValueId> inputs, size_t outputs, std::string name) {
-  if (name.empty()) name = graph_.unique_name(std::string(op->name));
-  const NodeId id = graph_.add_node(op, std::move(name), std::move(attrs), std::move(inputs), outputs);
-  added_.push_back(id);
-  std::vector<Fact> facts = TRY(infer_node(graph_, graph_.node(id)));
-  const Node& node = graph_.node(id);
-  for (size_t i = 0; i < facts.size(); ++i) graph_.value(node.outputs[i]).fact = std::move(facts[i]);
-  return node.outputs[0];
+Patch::Patch(Patch&& other) noexcept
+    : graph_(other.graph_),
+      first_value_(other.first_value_),
+      added_(std::move(other.added_)),
+      unnamed_(std::move(other.unnamed_)),
+      replacements_(std::move(other.replacements_)) {
+  other.added_.clear();
 }
 
-ValueId Patch::constant(Tensor tensor, std::string name) {
-  return graph_.add_constant(graph_.unique_name(name.empty() ? "constant" : name), std::move(tensor));
+Patch::~Patch() {
+  for (NodeId id : added_) graph_->remove_node(id);
+}
+
+Result<NodeId> Patch::finish(NodeId id) {
+  added_.push_back(id);
+  std::vector<Fact> facts = TRY(infer_node(*graph_, graph_->node(id)));
+  const Node& node = graph_->node(id);
+  for (size_t i = 0; i < facts.size(); ++i) {
+    if (node.outputs[i] != kNone) graph_->value(node.outputs[i]).fact = std::move(facts[i]);
+  }
+  return id;
+}
+
+Result<ValueId> Patch::add(const OpInfo* op, Attrs attrs, std::vector<ValueId> inputs, size_t outputs, std::string name) {
+  const bool unnamed = name.empty();
+  if (unnamed) name = graph_->unique_name(fmt::format("{}_{}", op->name, graph_->node_slots()));
+  const NodeId id = graph_->add_node(op, std::move(name), std::move(attrs), std::move(inputs), outputs);
+  const ValueId first = graph_->node(id).outputs[0];
+  if (unnamed) unnamed_.push_back(id);
+  TRY(finish(id));
+  return first;
+}
+
+Result<std::vector<ValueId>> Patch::add(Node node) {
+  for (ValueId& v : node.outputs) {
+    if (v != kNone) v = graph_->add_value(graph_->unique_name(fmt::format("{}_{}", node.op->name, graph_->value_count())));
+  }
+  const NodeId id = TRY(finish(graph_->add_node(std::move(node))));
+  return graph_->node(id).outputs;
+}
+
+ValueId Patch::constant(Tensor tensor) {
+  return graph_->add_constant(graph_->unique_name(fmt::format("constant_{}", graph_->value_count())), std::move(tensor));
+}
+
+void Patch::take_names(ValueId from, ValueId to) {
+  if (to < first_value_) return;
+  ValueInfo &old_value = graph_->value(from), &new_value = graph_->value(to);
+  std::swap(old_value.name, new_value.name);
+  const bool unnamed = std::find(unnamed_.begin(), unnamed_.end(), new_value.producer) != unnamed_.end();
+  if (unnamed && old_value.producer != kNone) graph_->node(new_value.producer).name = graph_->node(old_value.producer).name;
 }
 
 Status Patch::apply() && {
   for (const auto& [from, to] : replacements_) {
-    const Fact& before = graph_.value(from).fact;
-    const Fact& after = graph_.value(to).fact;
+    const Fact& before = graph_->value(from).fact;
+    const Fact& after = graph_->value(to).fact;
     if (!compatible(before, after)) {
-      Error refused = fail(ErrorCode::internal, "patch refused: value '{}' is {} and its replacement {}", graph_.value(from).name,
-                           to_string(before, &graph_.symbols), to_string(after, &graph_.symbols));
-      for (NodeId id : added_) graph_.remove_node(id);
-      return refused;
+      return fail(ErrorCode::internal, "patch refused: value '{}' is {} and its replacement {}", graph_->value(from).name,
+                  to_string(before, &graph_->symbols), to_string(after, &graph_->symbols));
     }
   }
   for (const auto& [from, to] : replacements_) {
-    graph_.value(to).fact = merge(graph_.value(from).fact, graph_.value(to).fact);
-    graph_.replace_uses(from, to);
+    graph_->value(to).fact = merge(graph_->value(from).fact, graph_->value(to).fact);
+    graph_->replace_uses(from, to);
+    take_names(from, to);
   }
-  remove_dead_nodes(graph_);
+  added_.clear();
+  remove_dead_nodes(*graph_);
   return {};
 }
 
