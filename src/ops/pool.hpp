@@ -14,7 +14,7 @@ struct MaxPoolAttrs {
   std::string auto_pad = "NOTSET";
   bool ceil_mode = false;
   std::vector<int64_t> kernel_shape, strides, dilations, pads;
-  int64_t storage_order = 0;  ///< 1: Indices count the last two axes column-major
+  int64_t storage_order = 0;  ///< 1: Indices count the spatial axes column-major
   bool operator==(const MaxPoolAttrs&) const = default;
   static constexpr auto fields() {
     using A = MaxPoolAttrs;
