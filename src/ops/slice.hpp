@@ -17,20 +17,24 @@ struct SliceRange {
   int64_t count = 0;
 };
 
-/// The range that start, end and step take of an axis of `extent`: negatives count from the end, then both are clamped. step != 0.
+/// The range that start, end and step take of an axis of `extent`: negatives count from the end, then both are clamped. step !=
+/// 0.
 inline SliceRange slice_range(int64_t extent, int64_t start, int64_t end, int64_t step) {
-  const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? extent : extent - 1;
-  start = std::clamp(start < 0 ? start + extent : start, step > 0 ? 0 : int64_t{-1}, high);
-  end = std::clamp(end < 0 ? end + extent : end, low, step > 0 ? extent : extent - 1);
+  if (extent == 0) return {0, step, 0};
+  if (start < 0) start += extent;
+  if (end < 0) end += extent;
+  start = std::clamp<int64_t>(start, 0, step > 0 ? extent : extent - 1);
+  end = std::clamp<int64_t>(end, step > 0 ? 0 : -1, extent);
   const int64_t distance = step > 0 ? end - start : start - end;
+  if (distance <= 0) return {0, step, 0};
   const uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : uint64_t{0} - static_cast<uint64_t>(step);
-  const int64_t count = distance <= 0 ? 0 : static_cast<int64_t>((static_cast<uint64_t>(distance) - 1) / stride) + 1;
-  return {count == 0 ? 0 : start, step, count};
+  return {start, step, static_cast<int64_t>((static_cast<uint64_t>(distance) - 1) / stride) + 1};
 }
 
 /// One range per axis of `dims`. `axes` and `steps` may be empty (0, 1, ... and 1).
-inline Result<std::vector<SliceRange>> slice_ranges(const Dims& dims, std::span<const int64_t> starts, std::span<const int64_t> ends,
-                                                    std::span<const int64_t> axes, std::span<const int64_t> steps) {
+inline Result<std::vector<SliceRange>> slice_ranges(const Dims& dims, std::span<const int64_t> starts,
+                                                    std::span<const int64_t> ends, std::span<const int64_t> axes,
+                                                    std::span<const int64_t> steps) {
   std::vector<SliceRange> out;
   for (int i = 0; i < dims.rank(); ++i) out.push_back({0, 1, dims[i]});
   if (ends.size() != starts.size() || (!axes.empty() && axes.size() != starts.size()) ||
