@@ -15,11 +15,11 @@ struct FnInfo {
   int cost;
 };
 constexpr std::array<FnInfo, static_cast<size_t>(Fn::prelu) + 1> kFns = {{
-    {"constant", 0},   {"neg", 1},   {"abs", 1},      {"reciprocal", 4}, {"sqrt", 4},         {"square", 1},     {"floor", 1},
-    {"ceil", 1},       {"round", 1}, {"trunc", 1},    {"sign", 6},       {"exp", 16},         {"log", 28},       {"tanh", 24},
-    {"sigmoid", 22},   {"erf", 20},  {"softplus", 34}, {"relu", 1},      {"leaky_relu", 3},   {"elu", 20},       {"hard_sigmoid", 4},
-    {"hard_swish", 4}, {"gelu", 24}, {"gelu_tanh", 30}, {"silu", 24},    {"mish", 26},        {"clip", 4},       {"affine", 2},
-    {"add", 1},        {"sub", 1},   {"mul", 1},      {"div", 4},        {"min", 3},          {"max", 3},        {"prelu", 3},
+    {"constant", 0},   {"neg", 1},   {"abs", 1},        {"reciprocal", 4}, {"sqrt", 4},       {"square", 1}, {"floor", 1},
+    {"ceil", 1},       {"round", 1}, {"trunc", 1},      {"sign", 6},       {"exp", 16},       {"log", 28},   {"tanh", 24},
+    {"sigmoid", 22},   {"erf", 20},  {"softplus", 34},  {"relu", 1},       {"leaky_relu", 3}, {"elu", 20},   {"hard_sigmoid", 4},
+    {"hard_swish", 4}, {"gelu", 24}, {"gelu_tanh", 30}, {"silu", 24},      {"mish", 26},      {"clip", 4},   {"affine", 2},
+    {"add", 1},        {"sub", 1},   {"mul", 1},        {"div", 4},        {"min", 3},        {"max", 3},    {"prelu", 3},
 }};
 constexpr std::array<std::string_view, 4> kSpreads = {"full", "column", "row", "scalar"};
 constexpr size_t kMaxValues = 240;

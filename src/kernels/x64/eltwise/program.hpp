@@ -21,8 +21,22 @@ enum class Fn : uint8_t {
   // no source
   constant,  ///< alpha
   // one source
-  neg, abs, reciprocal, sqrt, square, floor, ceil, round_even, trunc, sign,
-  exp, log, tanh, sigmoid, erf, softplus,
+  neg,
+  abs,
+  reciprocal,
+  sqrt,
+  square,
+  floor,
+  ceil,
+  round_even,
+  trunc,
+  sign,
+  exp,
+  log,
+  tanh,
+  sigmoid,
+  erf,
+  softplus,
   relu,
   leaky_relu,    ///< x < 0 ? alpha * x : x
   elu,           ///< x < 0 ? alpha * (exp(x) - 1) : x
@@ -35,11 +49,18 @@ enum class Fn : uint8_t {
   clip,          ///< min(max(x, alpha), beta); NaN stays NaN
   affine,        ///< alpha * x + beta, in two roundings
   // two sources
-  add, sub, mul, div, min, max,  ///< min and max give NaN when either is NaN
-  prelu,                         ///< x < 0 ? y * x : x
+  add,
+  sub,
+  mul,
+  div,
+  min,
+  max,    ///< min and max give NaN when either is NaN
+  prelu,  ///< x < 0 ? y * x : x
 };
 
-constexpr bool is_binary(Fn fn) { return fn >= Fn::add; }
+constexpr bool is_binary(Fn fn) {
+  return fn >= Fn::add;
+}
 
 struct Step {
   Fn fn;
@@ -72,6 +93,8 @@ struct EltwiseProgram {
 };
 
 /// A tail that starts with the sum as value 0: `auto t = tail(); auto b = t.operand(Spread::column); t.step(Fn::add, 0, b);`
-inline EltwiseProgram tail() { return EltwiseProgram{{Spread::full}, {}}; }
+inline EltwiseProgram tail() {
+  return EltwiseProgram{{Spread::full}, {}};
+}
 
 }  // namespace slipway::eltwise

@@ -29,13 +29,17 @@ void write_perf_map(const void* address, size_t bytes, const std::string& name) 
 
 }  // namespace
 
-void enable_perf_map() { perf_map_enabled.store(true, std::memory_order_relaxed); }
+void enable_perf_map() {
+  perf_map_enabled.store(true, std::memory_order_relaxed);
+}
 
 Code::~Code() {
   if (pages_ != nullptr) munmap(pages_, page_bytes_);
 }
 
-Code::Code(Code&& other) noexcept { *this = std::move(other); }
+Code::Code(Code&& other) noexcept {
+  *this = std::move(other);
+}
 
 Code& Code::operator=(Code&& other) noexcept {
   std::swap(pages_, other.pages_);
@@ -62,8 +66,8 @@ Result<Code> compile(const Program& program) {
   code.page_bytes_ = bytes;
   std::memcpy(pages, encoded.bytes.get(), encoded.size);
   if (mprotect(pages, bytes, PROT_READ | PROT_EXEC) != 0) {
-    return fail(ErrorCode::unsupported, "the system refuses executable memory ({}): run with the portable kernels (--isa portable)",
-                strerror(errno));
+    return fail(ErrorCode::unsupported,
+                "the system refuses executable memory ({}): run with the portable kernels (--isa portable)", strerror(errno));
   }
   code.entry_ = reinterpret_cast<Code::Function>(static_cast<uint8_t*>(pages) + encoded.entry);
   code.code_bytes_ = encoded.size - encoded.entry;

@@ -254,24 +254,37 @@ class Emitter : protected Xbyak::CodeGenerator {
     const bool immediate = inst.b < 0;
     const auto imm = static_cast<uint32_t>(inst.imm);
     switch (inst.op) {
-      case Op::g_const: return load_immediate(g(inst.dst), inst.imm);
-      case Op::g_move: return mov(g(inst.dst), g(inst.a));
-      case Op::g_load: return mov(g(inst.dst), at(inst));
-      case Op::g_load32: return movsxd(g(inst.dst), dword[location(inst)]);
-      case Op::g_store: return mov(at(inst), g(inst.a));
-      case Op::g_add: return immediate ? add(g(inst.dst), imm) : add(g(inst.dst), g(inst.b));
-      case Op::g_sub: return immediate ? sub(g(inst.dst), imm) : sub(g(inst.dst), g(inst.b));
+      case Op::g_const:
+        return load_immediate(g(inst.dst), inst.imm);
+      case Op::g_move:
+        return mov(g(inst.dst), g(inst.a));
+      case Op::g_load:
+        return mov(g(inst.dst), at(inst));
+      case Op::g_load32:
+        return movsxd(g(inst.dst), dword[location(inst)]);
+      case Op::g_store:
+        return mov(at(inst), g(inst.a));
+      case Op::g_add:
+        return immediate ? add(g(inst.dst), imm) : add(g(inst.dst), g(inst.b));
+      case Op::g_sub:
+        return immediate ? sub(g(inst.dst), imm) : sub(g(inst.dst), g(inst.b));
       case Op::g_mul:
         return immediate ? imul(g(inst.dst), g(inst.dst), static_cast<int>(imm)) : imul(g(inst.dst), g(inst.b));
-      case Op::g_and: return and_(g(inst.dst), imm);
-      case Op::g_shl: return shl(g(inst.dst), static_cast<int>(imm));
-      case Op::g_shr: return shr(g(inst.dst), static_cast<int>(imm));
+      case Op::g_and:
+        return and_(g(inst.dst), imm);
+      case Op::g_shl:
+        return shl(g(inst.dst), static_cast<int>(imm));
+      case Op::g_shr:
+        return shr(g(inst.dst), static_cast<int>(imm));
       case Op::g_min:
         cmp(g(inst.dst), g(inst.b));
         return cmovg(g(inst.dst), g(inst.b));
-      case Op::g_lea: return lea(g(inst.dst), at(inst));
-      case Op::g_bzhi: return bzhi(g(inst.dst), g(inst.dst), g(inst.b));
-      default: return;
+      case Op::g_lea:
+        return lea(g(inst.dst), at(inst));
+      case Op::g_bzhi:
+        return bzhi(g(inst.dst), g(inst.dst), g(inst.b));
+      default:
+        return;
     }
   }
 
@@ -287,50 +300,119 @@ class Emitter : protected Xbyak::CodeGenerator {
       cmp(g(inst.a), static_cast<uint32_t>(inst.disp));
     }
     switch (static_cast<Cond>(inst.detail)) {
-      case Cond::eq: return je(target, T_NEAR);
-      case Cond::ne: return jne(target, T_NEAR);
-      case Cond::lt: return jl(target, T_NEAR);
-      case Cond::le: return jle(target, T_NEAR);
-      case Cond::gt: return jg(target, T_NEAR);
-      case Cond::ge: return jge(target, T_NEAR);
+      case Cond::eq:
+        return je(target, T_NEAR);
+      case Cond::ne:
+        return jne(target, T_NEAR);
+      case Cond::lt:
+        return jl(target, T_NEAR);
+      case Cond::le:
+        return jle(target, T_NEAR);
+      case Cond::gt:
+        return jg(target, T_NEAR);
+      case Cond::ge:
+        return jge(target, T_NEAR);
     }
   }
 
   /// Vector operations whose mnemonic is the same in both families.
   bool emit_shared(const Inst& inst) {
     switch (inst.op) {
-      case Op::load: vmovups(v(inst.dst), at(inst)); return true;
-      case Op::store: vmovups(at(inst), v(inst.a)); return true;
-      case Op::store_lane: vmovss(at(inst), low(inst.a)); return true;
-      case Op::broadcast: vbroadcastss(v(inst.dst), at(inst)); return true;
-      case Op::move: vmovaps(v(inst.dst), source(inst, inst.a)); return true;
-      case Op::add: with_operand(inst, [&](const auto& b) { vaddps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::sub: with_operand(inst, [&](const auto& b) { vsubps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::mul: with_operand(inst, [&](const auto& b) { vmulps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::div: with_operand(inst, [&](const auto& b) { vdivps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::min: with_operand(inst, [&](const auto& b) { vminps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::max: with_operand(inst, [&](const auto& b) { vmaxps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::bit_and: with_operand(inst, [&](const auto& b) { vandps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::bit_or: with_operand(inst, [&](const auto& b) { vorps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::bit_xor: with_operand(inst, [&](const auto& b) { vxorps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::bit_andnot: with_operand(inst, [&](const auto& b) { vandnps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::iadd: with_operand(inst, [&](const auto& b) { vpaddd(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::isub: with_operand(inst, [&](const auto& b) { vpsubd(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::imul: with_operand(inst, [&](const auto& b) { vpmulld(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::imin: with_operand(inst, [&](const auto& b) { vpminsd(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::imax: with_operand(inst, [&](const auto& b) { vpmaxsd(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::fmadd231: with_operand(inst, [&](const auto& b) { vfmadd231ps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::fnmadd231: with_operand(inst, [&](const auto& b) { vfnmadd231ps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::fmadd213: with_operand(inst, [&](const auto& b) { vfmadd213ps(v(inst.dst), source(inst, inst.a), b); }); return true;
-      case Op::sqrt: vsqrtps(v(inst.dst), source(inst, inst.a)); return true;
-      case Op::to_int: vcvtps2dq(v(inst.dst), source(inst, inst.a)); return true;
-      case Op::to_int_trunc: vcvttps2dq(v(inst.dst), source(inst, inst.a)); return true;
-      case Op::to_float: vcvtdq2ps(v(inst.dst), source(inst, inst.a)); return true;
-      case Op::shl: vpslld(v(inst.dst), source(inst, inst.a), inst.detail); return true;
-      case Op::shr: vpsrld(v(inst.dst), source(inst, inst.a), inst.detail); return true;
-      case Op::sar: vpsrad(v(inst.dst), source(inst, inst.a), inst.detail); return true;
-      case Op::half_to_float: vcvtph2ps(v(inst.dst), at(inst)); return true;
-      default: return false;
+      case Op::load:
+        vmovups(v(inst.dst), at(inst));
+        return true;
+      case Op::store:
+        vmovups(at(inst), v(inst.a));
+        return true;
+      case Op::store_lane:
+        vmovss(at(inst), low(inst.a));
+        return true;
+      case Op::broadcast:
+        vbroadcastss(v(inst.dst), at(inst));
+        return true;
+      case Op::move:
+        vmovaps(v(inst.dst), source(inst, inst.a));
+        return true;
+      case Op::add:
+        with_operand(inst, [&](const auto& b) { vaddps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::sub:
+        with_operand(inst, [&](const auto& b) { vsubps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::mul:
+        with_operand(inst, [&](const auto& b) { vmulps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::div:
+        with_operand(inst, [&](const auto& b) { vdivps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::min:
+        with_operand(inst, [&](const auto& b) { vminps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::max:
+        with_operand(inst, [&](const auto& b) { vmaxps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::bit_and:
+        with_operand(inst, [&](const auto& b) { vandps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::bit_or:
+        with_operand(inst, [&](const auto& b) { vorps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::bit_xor:
+        with_operand(inst, [&](const auto& b) { vxorps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::bit_andnot:
+        with_operand(inst, [&](const auto& b) { vandnps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::iadd:
+        with_operand(inst, [&](const auto& b) { vpaddd(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::isub:
+        with_operand(inst, [&](const auto& b) { vpsubd(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::imul:
+        with_operand(inst, [&](const auto& b) { vpmulld(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::imin:
+        with_operand(inst, [&](const auto& b) { vpminsd(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::imax:
+        with_operand(inst, [&](const auto& b) { vpmaxsd(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::fmadd231:
+        with_operand(inst, [&](const auto& b) { vfmadd231ps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::fnmadd231:
+        with_operand(inst, [&](const auto& b) { vfnmadd231ps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::fmadd213:
+        with_operand(inst, [&](const auto& b) { vfmadd213ps(v(inst.dst), source(inst, inst.a), b); });
+        return true;
+      case Op::sqrt:
+        vsqrtps(v(inst.dst), source(inst, inst.a));
+        return true;
+      case Op::to_int:
+        vcvtps2dq(v(inst.dst), source(inst, inst.a));
+        return true;
+      case Op::to_int_trunc:
+        vcvttps2dq(v(inst.dst), source(inst, inst.a));
+        return true;
+      case Op::to_float:
+        vcvtdq2ps(v(inst.dst), source(inst, inst.a));
+        return true;
+      case Op::shl:
+        vpslld(v(inst.dst), source(inst, inst.a), inst.detail);
+        return true;
+      case Op::shr:
+        vpsrld(v(inst.dst), source(inst, inst.a), inst.detail);
+        return true;
+      case Op::sar:
+        vpsrad(v(inst.dst), source(inst, inst.a), inst.detail);
+        return true;
+      case Op::half_to_float:
+        vcvtph2ps(v(inst.dst), at(inst));
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -349,14 +431,19 @@ class Avx2Emitter final : public Emitter {
 
   void emit_vector(const Inst& inst) override {
     switch (inst.op) {
-      case Op::load_masked: return vmaskmovps(v(inst.dst), v(inst.c), at(inst));
-      case Op::store_masked: return vmaskmovps(at(inst), v(inst.c), v(inst.a));
-      case Op::constant: return vmovaps(v(inst.dst), in_pool(pool_.splat(static_cast<uint32_t>(inst.imm))));
-      case Op::zero: return vxorps(low(inst.dst), low(inst.dst), low(inst.dst));
+      case Op::load_masked:
+        return vmaskmovps(v(inst.dst), v(inst.c), at(inst));
+      case Op::store_masked:
+        return vmaskmovps(at(inst), v(inst.c), v(inst.a));
+      case Op::constant:
+        return vmovaps(v(inst.dst), in_pool(pool_.splat(static_cast<uint32_t>(inst.imm))));
+      case Op::zero:
+        return vxorps(low(inst.dst), low(inst.dst), low(inst.dst));
       case Op::splat:
         vmovd(low(inst.dst), g32(inst.a));
         return vpbroadcastd(v(inst.dst), low(inst.dst));
-      case Op::round: return vroundps(v(inst.dst), source(inst, inst.a), static_cast<uint8_t>(inst.detail | 8));
+      case Op::round:
+        return vroundps(v(inst.dst), source(inst, inst.a), static_cast<uint8_t>(inst.detail | 8));
       case Op::lane_xor:
         if (inst.detail == 4) return vperm2f128(Ymm(phys(inst.dst)), Ymm(phys(inst.a)), Ymm(phys(inst.a)), 1);
         return vpermilps(v(inst.dst), source(inst, inst.a), inst.detail == 1 ? 0xB1 : 0x4E);
@@ -366,15 +453,20 @@ class Avx2Emitter final : public Emitter {
         return with_operand(inst, [&](const auto& b) { vpcmpgtd(v(inst.dst), source(inst, inst.a), b); });
       case Op::blend:
         return with_operand(inst, [&](const auto& b) { vblendvps(v(inst.dst), source(inst, inst.a), b, v(inst.c)); });
-      case Op::mask_const: return vmovaps(v(inst.dst), in_pool(pool_.lanes_below(static_cast<int>(inst.imm))));
+      case Op::mask_const:
+        return vmovaps(v(inst.dst), in_pool(pool_.lanes_below(static_cast<int>(inst.imm))));
       case Op::mask_below:
         vmovd(low(inst.dst), g32(inst.a));
         vpbroadcastd(v(inst.dst), low(inst.dst));
         return vpcmpgtd(v(inst.dst), v(inst.dst), in_pool(pool_.iota()));
-      case Op::mask_and: return vandps(v(inst.dst), source(inst, inst.a), v(inst.b));
-      case Op::mask_or: return vorps(v(inst.dst), source(inst, inst.a), v(inst.b));
-      case Op::mask_not: return vxorps(v(inst.dst), source(inst, inst.a), in_pool(pool_.splat(kAllOnes)));
-      default: return Xbyak::local::SetError(Xbyak::ERR_NOT_SUPPORTED);
+      case Op::mask_and:
+        return vandps(v(inst.dst), source(inst, inst.a), v(inst.b));
+      case Op::mask_or:
+        return vorps(v(inst.dst), source(inst, inst.a), v(inst.b));
+      case Op::mask_not:
+        return vxorps(v(inst.dst), source(inst, inst.a), in_pool(pool_.splat(kAllOnes)));
+      default:
+        return Xbyak::local::SetError(Xbyak::ERR_NOT_SUPPORTED);
     }
   }
 };
@@ -397,21 +489,26 @@ class Avx512Emitter final : public Emitter {
 
   void emit_vector(const Inst& inst) override {
     switch (inst.op) {
-      case Op::load_masked: return vmovups(v(inst.dst) | k(inst.c) | T_z, at(inst));
-      case Op::store_masked: return vmovups(at(inst) | k(inst.c), v(inst.a));
-      case Op::constant: return vbroadcastss(v(inst.dst), in_pool(pool_.splat(static_cast<uint32_t>(inst.imm))));
+      case Op::load_masked:
+        return vmovups(v(inst.dst) | k(inst.c) | T_z, at(inst));
+      case Op::store_masked:
+        return vmovups(at(inst) | k(inst.c), v(inst.a));
+      case Op::constant:
+        return vbroadcastss(v(inst.dst), in_pool(pool_.splat(static_cast<uint32_t>(inst.imm))));
       case Op::zero: {
         const Xmm x = phys(inst.dst) < 16 ? low(inst.dst) : v(inst.dst);
         return vxorps(x, x, x);
       }
-      case Op::splat: return vpbroadcastd(v(inst.dst), g32(inst.a));
+      case Op::splat:
+        return vpbroadcastd(v(inst.dst), g32(inst.a));
       case Op::scale2:
         return with_operand(inst, [&](const auto& b) { vscalefps(v(inst.dst), source(inst, inst.a), b); });
       case Op::dot_bf16:
         return with_operand(inst, [&](const auto& b) { vdpbf16ps(v(inst.dst), source(inst, inst.a), b); });
       case Op::dot_u8s8:
         return with_operand(inst, [&](const auto& b) { vpdpbusd(v(inst.dst), source(inst, inst.a), b, Xbyak::EvexEncoding); });
-      case Op::round: return vrndscaleps(v(inst.dst), source(inst, inst.a), static_cast<uint8_t>(inst.detail | 8));
+      case Op::round:
+        return vrndscaleps(v(inst.dst), source(inst, inst.a), static_cast<uint8_t>(inst.detail | 8));
       case Op::lane_xor:
         if (inst.detail >= 4) return swap_quarters(inst);
         return vpermilps(v(inst.dst), source(inst, inst.a), inst.detail == 1 ? 0xB1 : 0x4E);
@@ -421,11 +518,16 @@ class Avx512Emitter final : public Emitter {
         return with_operand(inst, [&](const auto& b) { vpcmpgtd(k(inst.dst), source(inst, inst.a), b); });
       case Op::blend:
         return with_operand(inst, [&](const auto& b) { vblendmps(v(inst.dst) | k(inst.c), source(inst, inst.a), b); });
-      case Op::mask_from_gpr: return kmovw(k(inst.dst), g32(inst.a));
-      case Op::mask_and: return kandw(k(inst.dst), k(inst.a), k(inst.b));
-      case Op::mask_or: return korw(k(inst.dst), k(inst.a), k(inst.b));
-      case Op::mask_not: return knotw(k(inst.dst), k(inst.a));
-      default: return Xbyak::local::SetError(Xbyak::ERR_NOT_SUPPORTED);
+      case Op::mask_from_gpr:
+        return kmovw(k(inst.dst), g32(inst.a));
+      case Op::mask_and:
+        return kandw(k(inst.dst), k(inst.a), k(inst.b));
+      case Op::mask_or:
+        return korw(k(inst.dst), k(inst.a), k(inst.b));
+      case Op::mask_not:
+        return knotw(k(inst.dst), k(inst.a));
+      default:
+        return Xbyak::local::SetError(Xbyak::ERR_NOT_SUPPORTED);
     }
   }
 };

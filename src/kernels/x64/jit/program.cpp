@@ -33,7 +33,9 @@ void set_operand(Inst& inst, const Operand& operand) {
 
 Operand::Operand(float value) : kind(Kind::constant), bits(std::bit_cast<uint32_t>(value)) {}
 
-Operand Operand::constant_bits(uint32_t bits) { return Operand(std::bit_cast<float>(bits)); }
+Operand Operand::constant_bits(uint32_t bits) {
+  return Operand(std::bit_cast<float>(bits));
+}
 
 Program::Program(Isa isa, std::string name) : isa_(isa), name_(std::move(name)) {
   insts_.reserve(256);
@@ -46,9 +48,15 @@ int32_t Program::fresh(RegClass cls, int lanes) {
   return static_cast<int32_t>(registers_.size()) - 1;
 }
 
-Vec Program::vec(int lanes) { return Vec{fresh(RegClass::vec, lanes)}; }
-Gpr Program::gpr() { return Gpr{fresh(RegClass::gpr, 0)}; }
-Mask Program::mask(int lanes) { return Mask{fresh(RegClass::mask, lanes)}; }
+Vec Program::vec(int lanes) {
+  return Vec{fresh(RegClass::vec, lanes)};
+}
+Gpr Program::gpr() {
+  return Gpr{fresh(RegClass::gpr, 0)};
+}
+Mask Program::mask(int lanes) {
+  return Mask{fresh(RegClass::mask, lanes)};
+}
 
 Inst& Program::emit(Op op, int32_t dst, int32_t a) {
   Inst inst{op};
@@ -60,19 +68,25 @@ Inst& Program::emit(Op op, int32_t dst, int32_t a) {
 
 // General registers.
 
-void Program::set(Gpr dst, int64_t value) { emit(Op::g_const, dst.id).imm = value; }
+void Program::set(Gpr dst, int64_t value) {
+  emit(Op::g_const, dst.id).imm = value;
+}
 Gpr Program::number(int64_t value) {
   const Gpr g = gpr();
   set(g, value);
   return g;
 }
-void Program::assign(Gpr dst, Gpr value) { emit(Op::g_move, dst.id, value.id); }
+void Program::assign(Gpr dst, Gpr value) {
+  emit(Op::g_move, dst.id, value.id);
+}
 Gpr Program::copy(Gpr value) {
   const Gpr g = gpr();
   assign(g, value);
   return g;
 }
-void Program::load64(Mem from, Gpr into) { set_address(emit(Op::g_load, into.id), from); }
+void Program::load64(Mem from, Gpr into) {
+  set_address(emit(Op::g_load, into.id), from);
+}
 Gpr Program::load64(Mem from) {
   const Gpr g = gpr();
   load64(from, g);
@@ -83,21 +97,49 @@ Gpr Program::load32(Mem from) {
   set_address(emit(Op::g_load32, g.id), from);
   return g;
 }
-void Program::store64(Mem to, Gpr value) { set_address(emit(Op::g_store, -1, value.id), to); }
+void Program::store64(Mem to, Gpr value) {
+  set_address(emit(Op::g_store, -1, value.id), to);
+}
 
-void Program::in_place(Op op, Gpr dst, int64_t value) { emit(op, dst.id, dst.id).imm = value; }
-void Program::in_place(Op op, Gpr dst, Gpr value) { emit(op, dst.id, dst.id).b = value.id; }
-void Program::add(Gpr dst, int64_t value) { in_place(Op::g_add, dst, value); }
-void Program::add(Gpr dst, Gpr value) { in_place(Op::g_add, dst, value); }
-void Program::sub(Gpr dst, int64_t value) { in_place(Op::g_sub, dst, value); }
-void Program::sub(Gpr dst, Gpr value) { in_place(Op::g_sub, dst, value); }
-void Program::mul(Gpr dst, int64_t value) { in_place(Op::g_mul, dst, value); }
-void Program::mul(Gpr dst, Gpr value) { in_place(Op::g_mul, dst, value); }
-void Program::bit_and(Gpr dst, int64_t value) { in_place(Op::g_and, dst, value); }
-void Program::shl(Gpr dst, int count) { in_place(Op::g_shl, dst, count); }
-void Program::shr(Gpr dst, int count) { in_place(Op::g_shr, dst, count); }
-void Program::min(Gpr dst, Gpr value) { in_place(Op::g_min, dst, value); }
-void Program::address(Mem of, Gpr into) { set_address(emit(Op::g_lea, into.id), of); }
+void Program::in_place(Op op, Gpr dst, int64_t value) {
+  emit(op, dst.id, dst.id).imm = value;
+}
+void Program::in_place(Op op, Gpr dst, Gpr value) {
+  emit(op, dst.id, dst.id).b = value.id;
+}
+void Program::add(Gpr dst, int64_t value) {
+  in_place(Op::g_add, dst, value);
+}
+void Program::add(Gpr dst, Gpr value) {
+  in_place(Op::g_add, dst, value);
+}
+void Program::sub(Gpr dst, int64_t value) {
+  in_place(Op::g_sub, dst, value);
+}
+void Program::sub(Gpr dst, Gpr value) {
+  in_place(Op::g_sub, dst, value);
+}
+void Program::mul(Gpr dst, int64_t value) {
+  in_place(Op::g_mul, dst, value);
+}
+void Program::mul(Gpr dst, Gpr value) {
+  in_place(Op::g_mul, dst, value);
+}
+void Program::bit_and(Gpr dst, int64_t value) {
+  in_place(Op::g_and, dst, value);
+}
+void Program::shl(Gpr dst, int count) {
+  in_place(Op::g_shl, dst, count);
+}
+void Program::shr(Gpr dst, int count) {
+  in_place(Op::g_shr, dst, count);
+}
+void Program::min(Gpr dst, Gpr value) {
+  in_place(Op::g_min, dst, value);
+}
+void Program::address(Mem of, Gpr into) {
+  set_address(emit(Op::g_lea, into.id), of);
+}
 Gpr Program::address(Mem of) {
   const Gpr g = gpr();
   address(of, g);
@@ -106,9 +148,15 @@ Gpr Program::address(Mem of) {
 
 // Control.
 
-Label Program::label() { return Label{labels_++}; }
-void Program::bind(Label label) { emit(Op::bind).imm = label.id; }
-void Program::jump(Label to) { emit(Op::jump).imm = to.id; }
+Label Program::label() {
+  return Label{labels_++};
+}
+void Program::bind(Label label) {
+  emit(Op::bind).imm = label.id;
+}
+void Program::jump(Label to) {
+  emit(Op::jump).imm = to.id;
+}
 void Program::jump_if(Gpr a, Cond cond, int64_t b, Label to) {
   Inst& inst = emit(Op::jump_if, -1, a.id);
   inst.detail = static_cast<uint8_t>(cond);
@@ -134,19 +182,25 @@ Vec Program::load(Mem from, Mask mask) {
   inst.c = mask.id;
   return v;
 }
-void Program::store(Mem to, Vec value) { set_address(emit(Op::store, -1, value.id), to); }
+void Program::store(Mem to, Vec value) {
+  set_address(emit(Op::store, -1, value.id), to);
+}
 void Program::store(Mem to, Vec value, Mask mask) {
   Inst& inst = emit(Op::store_masked, -1, value.id);
   set_address(inst, to);
   inst.c = mask.id;
 }
-void Program::store_lane0(Mem to, Vec value) { set_address(emit(Op::store_lane, -1, value.id), to); }
+void Program::store_lane0(Mem to, Vec value) {
+  set_address(emit(Op::store_lane, -1, value.id), to);
+}
 Vec Program::broadcast(Mem from, int lanes) {
   const Vec v = vec(lanes);
   set_address(emit(Op::broadcast, v.id), from);
   return v;
 }
-Vec Program::constant(float value, int lanes) { return constant_bits(std::bit_cast<uint32_t>(value), lanes); }
+Vec Program::constant(float value, int lanes) {
+  return constant_bits(std::bit_cast<uint32_t>(value), lanes);
+}
 Vec Program::constant_bits(uint32_t bits, int lanes) {
   if (bits == 0) return zero(lanes);
   const Vec v = vec(lanes);
@@ -160,7 +214,9 @@ Vec Program::zero(int lanes, Vec into) {
   emit(Op::zero, v.id);
   return v;
 }
-void Program::assign(Vec dst, Vec value) { emit(Op::move, dst.id, value.id); }
+void Program::assign(Vec dst, Vec value) {
+  emit(Op::move, dst.id, value.id);
+}
 Vec Program::copy(Vec value) {
   const Vec v = vec(lanes_of(value));
   assign(v, value);
@@ -171,7 +227,9 @@ Vec Program::splat(Gpr low32, int lanes) {
   emit(Op::splat, v.id, low32.id);
   return v;
 }
-Vec Program::lane_xor(Vec value, int distance) { return unary(Op::lane_xor, value, static_cast<uint8_t>(distance)); }
+Vec Program::lane_xor(Vec value, int distance) {
+  return unary(Op::lane_xor, value, static_cast<uint8_t>(distance));
+}
 Vec Program::load_half(Mem from) {
   const Vec v = vec();
   set_address(emit(Op::half_to_float, v.id), from);
@@ -185,18 +243,32 @@ Vec Program::binary(Op op, Vec a, const Operand& b, Vec into) {
   set_operand(emit(op, v.id, a.id), b);
   return v;
 }
-void Program::ternary(Op op, Vec acc, Vec a, const Operand& b) { set_operand(emit(op, acc.id, a.id), b); }
+void Program::ternary(Op op, Vec acc, Vec a, const Operand& b) {
+  set_operand(emit(op, acc.id, a.id), b);
+}
 Vec Program::unary(Op op, Vec a, uint8_t detail) {
   const Vec v = vec(lanes_of(a));
   emit(op, v.id, a.id).detail = detail;
   return v;
 }
-Vec Program::shift(Op op, Vec a, int count) { return unary(op, a, static_cast<uint8_t>(count)); }
-Vec Program::sqrt(Vec a) { return unary(Op::sqrt, a); }
-Vec Program::round(Vec a, Round mode) { return unary(Op::round, a, static_cast<uint8_t>(mode)); }
-Vec Program::to_int(Vec a) { return unary(Op::to_int, a); }
-Vec Program::to_int_trunc(Vec a) { return unary(Op::to_int_trunc, a); }
-Vec Program::to_float(Vec a) { return unary(Op::to_float, a); }
+Vec Program::shift(Op op, Vec a, int count) {
+  return unary(op, a, static_cast<uint8_t>(count));
+}
+Vec Program::sqrt(Vec a) {
+  return unary(Op::sqrt, a);
+}
+Vec Program::round(Vec a, Round mode) {
+  return unary(Op::round, a, static_cast<uint8_t>(mode));
+}
+Vec Program::to_int(Vec a) {
+  return unary(Op::to_int, a);
+}
+Vec Program::to_int_trunc(Vec a) {
+  return unary(Op::to_int_trunc, a);
+}
+Vec Program::to_float(Vec a) {
+  return unary(Op::to_float, a);
+}
 
 Vec Program::scale2(Vec a, Vec b) {
   if (avx512()) return binary(Op::scale2, a, b);

@@ -35,8 +35,12 @@ struct Mem {
 
   Mem at(int64_t more) const { return {base, index, scale, static_cast<int32_t>(disp + more)}; }
 };
-inline Mem mem(Gpr base, int64_t disp = 0) { return {base, Gpr{}, 1, static_cast<int32_t>(disp)}; }
-inline Mem mem(Gpr base, Gpr index, int scale, int64_t disp = 0) { return {base, index, scale, static_cast<int32_t>(disp)}; }
+inline Mem mem(Gpr base, int64_t disp = 0) {
+  return {base, Gpr{}, 1, static_cast<int32_t>(disp)};
+}
+inline Mem mem(Gpr base, Gpr index, int scale, int64_t disp = 0) {
+  return {base, index, scale, static_cast<int32_t>(disp)};
+}
 
 /// The second source of a vector operation: a register, memory (a whole vector, or one 32-bit element in every lane), or a
 /// 32-bit constant in every lane. Broadcast memory is an operand on AVX-512 only; elsewhere use Program::broadcast.
@@ -56,23 +60,92 @@ struct Operand {
   uint32_t bits = 0;
 };
 
-enum class Compare : uint8_t { eq = 0, lt = 1, le = 2, unordered = 3, ne = 4, not_lt = 5, ge = 13, gt = 14 };  ///< fp32; ne and not_lt are true on NaN
+enum class Compare : uint8_t {
+  eq = 0,
+  lt = 1,
+  le = 2,
+  unordered = 3,
+  ne = 4,
+  not_lt = 5,
+  ge = 13,
+  gt = 14
+};  ///< fp32; ne and not_lt are true on NaN
 enum class Round : uint8_t { nearest_even = 0, floor = 1, ceil = 2, trunc = 3 };
 enum class Cond : uint8_t { eq, ne, lt, le, gt, ge };  ///< signed 64-bit
 
 enum class Op : uint8_t {
   // 64-bit general registers
-  g_const, g_move, g_load, g_load32, g_store, g_add, g_sub, g_mul, g_and, g_shl, g_shr, g_min, g_lea, g_bzhi,
+  g_const,
+  g_move,
+  g_load,
+  g_load32,
+  g_store,
+  g_add,
+  g_sub,
+  g_mul,
+  g_and,
+  g_shl,
+  g_shr,
+  g_min,
+  g_lea,
+  g_bzhi,
   // control
-  bind, jump, jump_if,
+  bind,
+  jump,
+  jump_if,
   // vectors: moves
-  load, store, load_masked, store_masked, store_lane, broadcast, constant, zero, move, splat,
+  load,
+  store,
+  load_masked,
+  store_masked,
+  store_lane,
+  broadcast,
+  constant,
+  zero,
+  move,
+  splat,
   // vectors: arithmetic
-  add, sub, mul, div, min, max, bit_and, bit_or, bit_xor, bit_andnot, iadd, isub, imul, imin, imax, scale2,
-  fmadd231, fnmadd231, fmadd213, dot_bf16, dot_u8s8,
-  sqrt, round, to_int, to_int_trunc, to_float, shl, shr, sar, lane_xor, half_to_float,
+  add,
+  sub,
+  mul,
+  div,
+  min,
+  max,
+  bit_and,
+  bit_or,
+  bit_xor,
+  bit_andnot,
+  iadd,
+  isub,
+  imul,
+  imin,
+  imax,
+  scale2,
+  fmadd231,
+  fnmadd231,
+  fmadd213,
+  dot_bf16,
+  dot_u8s8,
+  sqrt,
+  round,
+  to_int,
+  to_int_trunc,
+  to_float,
+  shl,
+  shr,
+  sar,
+  lane_xor,
+  half_to_float,
   // masks
-  compare, icompare_gt, blend, mask_const, mask_below, mask_from_gpr, mask_and, mask_or, mask_not,
+  compare,
+  icompare_gt,
+  blend,
+  mask_const,
+  mask_below,
+  mask_from_gpr,
+  mask_and,
+  mask_or,
+  mask_not,
 };
 
 /// One operation. `b` is the operand of `kind`; `c` is the mask of masked operations, blend and store.
@@ -186,7 +259,7 @@ class Program {
   Vec shl(Vec a, int count) { return shift(Op::shl, a, count); }
   Vec shr(Vec a, int count) { return shift(Op::shr, a, count); }
   Vec sar(Vec a, int count) { return shift(Op::sar, a, count); }
-  Vec to_int(Vec a);        ///< nearest even; out of range gives INT32_MIN
+  Vec to_int(Vec a);  ///< nearest even; out of range gives INT32_MIN
   Vec to_int_trunc(Vec a);
   Vec to_float(Vec a);
   /// a * 2^b for integral fp32 b in [-253, 255], rounded once (overflow to infinity, gradual underflow).

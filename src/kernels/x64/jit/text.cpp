@@ -11,13 +11,15 @@ namespace slipway::jit {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<size_t>(Op::mask_not) + 1> kNames = {
-    "const", "move", "load64", "load32", "store64", "add", "sub", "mul", "and", "shl", "shr", "min", "lea", "bzhi",
-    "label", "jump", "jump_if",
-    "load", "store", "load_masked", "store_masked", "store_lane0", "broadcast", "constant", "zero", "move", "splat",
-    "add", "sub", "mul", "div", "min", "max", "and", "or", "xor", "andnot", "iadd", "isub", "imul", "imin", "imax", "scale2",
-    "fmadd231", "fnmadd231", "fmadd213", "dot_bf16", "dot_u8s8",
-    "sqrt", "round", "to_int", "to_int_trunc", "to_float", "shl", "shr", "sar", "lane_xor", "half_to_float",
-    "compare", "icompare_gt", "blend", "mask_const", "mask_below", "mask_from_gpr", "mask_and", "mask_or", "mask_not"};
+    "const",    "move",          "load64",  "load32",       "store64",      "add",         "sub",        "mul",
+    "and",      "shl",           "shr",     "min",          "lea",          "bzhi",        "label",      "jump",
+    "jump_if",  "load",          "store",   "load_masked",  "store_masked", "store_lane0", "broadcast",  "constant",
+    "zero",     "move",          "splat",   "add",          "sub",          "mul",         "div",        "min",
+    "max",      "and",           "or",      "xor",          "andnot",       "iadd",        "isub",       "imul",
+    "imin",     "imax",          "scale2",  "fmadd231",     "fnmadd231",    "fmadd213",    "dot_bf16",   "dot_u8s8",
+    "sqrt",     "round",         "to_int",  "to_int_trunc", "to_float",     "shl",         "shr",        "sar",
+    "lane_xor", "half_to_float", "compare", "icompare_gt",  "blend",        "mask_const",  "mask_below", "mask_from_gpr",
+    "mask_and", "mask_or",       "mask_not"};
 constexpr std::array<std::string_view, 6> kConditions = {"==", "!=", "<", "<=", ">", ">="};
 
 class Printer {

@@ -20,17 +20,25 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // (exp(r) - 1 - r) / r^2 on |r| <= ln 2 / 2, relative error of exp 3.1e-9.
 constexpr std::array<float, 5> kExp = {4.999999404e-01F, 1.666651964e-01F, 4.166839272e-02F, 8.368780836e-03F, 1.381446491e-03F};
 // (log(1 + f) - f + f^2 / 2) / f^3 on [sqrt(1/2) - 1, sqrt(2) - 1], relative error of log 7.5e-10.
-constexpr std::array<float, 9> kLog = {3.333331347e-01F, -2.500000894e-01F, 2.000211924e-01F, -1.666799635e-01F, 1.421955079e-01F,
-                                       -1.240559146e-01F, 1.188817471e-01F, -1.167564094e-01F, 6.746601313e-02F};
+constexpr std::array<float, 9> kLog = {3.333331347e-01F,  -2.500000894e-01F, 2.000211924e-01F,
+                                       -1.666799635e-01F, 1.421955079e-01F,  -1.240559146e-01F,
+                                       1.188817471e-01F,  -1.167564094e-01F, 6.746601313e-02F};
 // log(1 + u) / u on [0, 1], relative error 4.7e-9.
-constexpr std::array<float, 10> kLog1p = {1.0F, -4.999990165e-01F, 3.332996368e-01F, -2.495413274e-01F, 1.967593133e-01F,
-                                          -1.530556977e-01F, 1.060361713e-01F, -5.695915967e-02F, 1.985126175e-02F,
+constexpr std::array<float, 10> kLog1p = {1.0F,
+                                          -4.999990165e-01F,
+                                          3.332996368e-01F,
+                                          -2.495413274e-01F,
+                                          1.967593133e-01F,
+                                          -1.530556977e-01F,
+                                          1.060361713e-01F,
+                                          -5.695915967e-02F,
+                                          1.985126175e-02F,
                                           -3.243980929e-03F};
 // erf(x) / x = P(x^2) / Q(x^2) on |x| <= 3.925, relative error 1.9e-8; beyond, erf rounds to one.
 constexpr std::array<float, 6> kErfP = {1.128379107e+00F, 1.905880272e-01F, 5.276845768e-02F,
                                         3.772283671e-03F, 2.848342119e-04F, 2.046027475e-06F};
-constexpr std::array<float, 6> kErfQ = {1.0F,             5.022369623e-01F, 1.141802818e-01F,
-                                        1.498266403e-02F, 1.163787092e-03F, 3.804728840e-05F};
+constexpr std::array<float, 6> kErfQ = {
+    1.0F, 5.022369623e-01F, 1.141802818e-01F, 1.498266403e-02F, 1.163787092e-03F, 3.804728840e-05F};
 constexpr float kErfOne = 3.92F;
 
 Vec horner(Program& p, Vec x, std::span<const float> c) {
@@ -65,18 +73,28 @@ Vec expm1_within(Program& p, Vec x) {
 }
 
 // min and max return their second source on NaN, so the value stands second.
-Vec at_most(Program& p, Vec x, float bound) { return p.min(p.constant(bound), x); }
-Vec at_least(Program& p, Vec x, float bound) { return p.max(p.constant(bound), x); }
+Vec at_most(Program& p, Vec x, float bound) {
+  return p.min(p.constant(bound), x);
+}
+Vec at_least(Program& p, Vec x, float bound) {
+  return p.max(p.constant(bound), x);
+}
 
-Vec negative_abs(Program& p, Vec x) { return p.bit_or(x, Operand::constant_bits(kSignBit)); }
+Vec negative_abs(Program& p, Vec x) {
+  return p.bit_or(x, Operand::constant_bits(kSignBit));
+}
 Vec with_sign_of(Program& p, Vec magnitude, Vec x) {
   return p.bit_or(p.bit_and(x, Operand::constant_bits(kSignBit)), magnitude);
 }
 
 }  // namespace
 
-Vec emit_abs(Program& p, Vec x) { return p.bit_and(x, Operand::constant_bits(~kSignBit)); }
-Vec emit_neg(Program& p, Vec x) { return p.bit_xor(x, Operand::constant_bits(kSignBit)); }
+Vec emit_abs(Program& p, Vec x) {
+  return p.bit_and(x, Operand::constant_bits(~kSignBit));
+}
+Vec emit_neg(Program& p, Vec x) {
+  return p.bit_xor(x, Operand::constant_bits(kSignBit));
+}
 
 Vec emit_select_negative(Program& p, Vec x, Operand if_negative, Vec otherwise) {
   return p.blend(p.compare(x, Compare::lt, 0.0F), if_negative, otherwise);
@@ -147,7 +165,9 @@ Vec emit_gelu_tanh(Program& p, Vec x) {
   return p.mul(p.mul(x, 0.5F), p.add(t, 1.0F));
 }
 
-Vec emit_silu(Program& p, Vec x, float alpha) { return p.mul(x, emit_sigmoid(p, alpha == 1.0F ? x : p.mul(x, alpha))); }
+Vec emit_silu(Program& p, Vec x, float alpha) {
+  return p.mul(x, emit_sigmoid(p, alpha == 1.0F ? x : p.mul(x, alpha)));
+}
 
 Vec emit_hard_swish(Program& p, Vec x) {
   const Vec gate = p.add(p.mul(x, 1.0F / 6.0F), 0.5F);

@@ -47,9 +47,11 @@ std::vector<float> apply(const Code& code, int lanes, const std::vector<float>& 
 
 /// Every `stride`-th bit pattern, which covers all exponents of both signs, denormals, infinities and NaNs, and edges.
 std::vector<float> samples(uint32_t stride) {
-  std::vector<float> v = {0.0F, -0.0F, 1e-45F, -1e-45F, INFINITY, -INFINITY, NAN, 88.72283F, 88.72284F, -87.33654F, -103.97F,
-                          -103.98F, 1.0F, -1.0F, 0.5F, 3.402823466e38F, -3.402823466e38F};
-  for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += stride) v.push_back(std::bit_cast<float>(static_cast<uint32_t>(bits)));
+  std::vector<float> v = {0.0F, -0.0F,     1e-45F,    -1e-45F,         INFINITY,        -INFINITY,
+                          NAN,  88.72283F, 88.72284F, -87.33654F,      -103.97F,        -103.98F,
+                          1.0F, -1.0F,     0.5F,      3.402823466e38F, -3.402823466e38F};
+  for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += stride)
+    v.push_back(std::bit_cast<float>(static_cast<uint32_t>(bits)));
   v.resize((v.size() + 15) / 16 * 16, 1.0F);
   return v;
 }
@@ -67,18 +69,34 @@ struct Case {
   Emit emit;
   double (*truth)(double);
   double max_ulp;
-  double max_abs_of_x;  ///< when set, the bound is this times |x| in place of ULPs
+  double max_abs_of_x;   ///< when set, the bound is this times |x| in place of ULPs
   double floor = 2e-45;  ///< absolute error that is always allowed
 };
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
-double gelu(double x) { return x / 2 * std::erfc(-x / std::sqrt(2.0)); }
-double gelu_tanh(double x) { return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
-double silu(double x) { return x * sigmoid(x); }
-double hard_swish(double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); }
-double mish(double x) { return x * std::tanh(softplus(x)); }
-double elu(double x) { return x < 0 ? std::expm1(x) : x; }
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+double softplus(double x) {
+  return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+}
+double gelu(double x) {
+  return x / 2 * std::erfc(-x / std::sqrt(2.0));
+}
+double gelu_tanh(double x) {
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+double silu(double x) {
+  return x * sigmoid(x);
+}
+double hard_swish(double x) {
+  return x * std::clamp(x / 6 + 0.5, 0.0, 1.0);
+}
+double mish(double x) {
+  return x * std::tanh(softplus(x));
+}
+double elu(double x) {
+  return x < 0 ? std::expm1(x) : x;
+}
 
 const Case kCases[] = {
     {"exp", emit_exp, std::exp, 1.0, 0},
