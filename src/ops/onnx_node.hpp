@@ -12,7 +12,7 @@ namespace slipway::ops {
 
 class OnnxNode {
  public:
-  std::string domain, op_type, name;
+  std::string domain, op_type, name;  ///< an upgrade may make the node one of another operator (in its newest form)
   int version = 0;  ///< the operator's since-version that the model's opset selects
   int opset = 0;    ///< the model's opset of the node's domain
   std::map<std::string, ir::AttrValue> attrs;
