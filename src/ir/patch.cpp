@@ -11,7 +11,8 @@ Patch::Patch(Patch&& other) noexcept
       first_value_(other.first_value_),
       added_(std::move(other.added_)),
       unnamed_(std::move(other.unnamed_)),
-      replacements_(std::move(other.replacements_)) {
+      replacements_(std::move(other.replacements_)),
+      refinements_(std::move(other.refinements_)) {
   other.added_.clear();
 }
 
@@ -68,6 +69,14 @@ Status Patch::apply() && {
                   to_string(before, &graph_->symbols), to_string(after, &graph_->symbols));
     }
   }
+  for (const auto& [value, fact] : refinements_) {
+    Fact& known = graph_->value(value).fact;
+    if (!compatible(known, fact)) {
+      return fail(ErrorCode::internal, "patch refused: value '{}' is {} and cannot be {}", graph_->value(value).name,
+                  to_string(known, &graph_->symbols), to_string(fact, &graph_->symbols));
+    }
+  }
+  for (const auto& [value, fact] : refinements_) graph_->value(value).fact = merge(graph_->value(value).fact, fact);
   for (const auto& [from, to] : replacements_) {
     graph_->value(to).fact = merge(graph_->value(from).fact, graph_->value(to).fact);
     graph_->replace_uses(from, to);

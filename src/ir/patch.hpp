@@ -22,6 +22,8 @@ class Patch {
   /// After apply(), every use of `old_value` reads `new_value`. A value that is new takes the old one's name, its node the name of
   /// the old node unless add() was given one.
   void replace(ValueId old_value, ValueId new_value) { replacements_.push_back({old_value, new_value}); }
+  /// apply() merges `fact` into what is known of an existing value.
+  void refine(ValueId value, Fact fact) { refinements_.push_back({value, std::move(fact)}); }
 
   /// Checks the facts of all replacements, then rewires. Nodes left without users are removed. On error nothing changed
   /// but unused values.
@@ -36,6 +38,7 @@ class Patch {
   std::vector<NodeId> added_;
   std::vector<NodeId> unnamed_;
   std::vector<std::pair<ValueId, ValueId>> replacements_;
+  std::vector<std::pair<ValueId, Fact>> refinements_;
 };
 
 /// Removes every node none of whose outputs is used; returns how many.
