@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "ops/op.hpp"
@@ -27,7 +28,9 @@ inline Tensor counting(ElementType type, const Dims& dims, int64_t from = 0) {
   }
   return t;
 }
-inline Tensor counting(const Dims& dims, int64_t from = 0) { return counting(ElementType::f32, dims, from); }
+inline Tensor counting(const Dims& dims, int64_t from = 0) {
+  return counting(ElementType::f32, dims, from);
+}
 /// The given numbers as a tensor of an integer, float or bool type.
 inline Tensor numbers(ElementType type, const Dims& dims, std::initializer_list<double> values) {
   Tensor t(type, dims);
@@ -35,7 +38,9 @@ inline Tensor numbers(ElementType type, const Dims& dims, std::initializer_list<
   for (const double v : values) in_domain(type, [&]<class T>(T) { store<T>(t, i++, static_cast<T>(v)); });
   return t;
 }
-inline Tensor floats(const Dims& dims, std::initializer_list<double> values) { return numbers(ElementType::f32, dims, values); }
+inline Tensor floats(const Dims& dims, std::initializer_list<double> values) {
+  return numbers(ElementType::f32, dims, values);
+}
 /// Uniform in [low, high), the same on every machine; whole numbers for integers, either value for bool.
 inline Tensor random(ElementType type, const Dims& dims, double low = -2, double high = 2, uint64_t seed = 1) {
   Tensor t(type, dims);
@@ -62,6 +67,53 @@ inline Tensor noise(ElementType type, const Dims& dims, uint64_t seed = 1) {
   return is_signed_integer(type) ? random(type, dims, -100, 100, seed) : random(type, dims, 0, 200, seed);
 }
 inline Tensor noise(const Dims& dims, uint64_t seed = 1) { return noise(ElementType::f32, dims, seed); }
+/// The usual cases of an operator of one input that works element by element: every type, odd lengths, scalar, empty, NaN and
+/// Inf.
+inline std::vector<Sample> of_one_input(TypeSet allowed, double low, double high, const Attrs& attrs = {}) {
+  std::vector<Sample> out;
+  const auto add = [&](std::string label, Tensor x) { out.push_back({std::move(label), attrs, {{Value(std::move(x))}}, 1}); };
+  ElementType first = ElementType::undefined;
+  for (ElementType t : {E::f32, E::f16, E::bf16, E::f64, E::i32, E::i8, E::i64, E::u8, E::u16, E::u64, E::boolean}) {
+    if (!contains(allowed, t)) continue;
+    if (first == ElementType::undefined) first = t;
+    add(std::string(name(t)), random(t, {3, 17}, is_unsigned_integer(t) ? std::max(low, 0.0) : low, high));
+  }
+  add("scalar", random(first, {}, low, high, 2));
+  add("empty", Tensor(first, {2, 0, 3}));
+  add("seven", random(first, {7}, low, high, 3));
+  add("thousand", random(first, {2, 1, 500}, low, high, 4));
+  if (contains(allowed, E::f32)) {
+    const double inf = std::numeric_limits<double>::infinity();
+    add("special", floats({8}, {0.0, -0.0, inf, -inf, std::nan(""), 1e-40, 3e38, -3e38}));
+  }
+  return out;
+}
+/// The usual cases of an operator of two broadcast inputs of one type; the second input from [low2, high2).
+inline std::vector<Sample> of_two_inputs(TypeSet allowed, double low, double high, double low2, double high2,
+                                         const Attrs& attrs = {}) {
+  std::vector<Sample> out;
+  const auto add = [&](std::string label, Tensor a, Tensor b) {
+    out.push_back({std::move(label), attrs, {{Value(std::move(a))}, {Value(std::move(b))}}, 1});
+  };
+  const auto pair = [&](std::string label, ElementType t, const Dims& a, const Dims& b) {
+    const bool positive = is_unsigned_integer(t);
+    add(std::move(label), random(t, a, positive ? std::max(low, 0.0) : low, high, 5),
+        random(t, b, positive ? std::max(low2, 0.0) : low2, high2, 6));
+  };
+  ElementType first = ElementType::undefined;
+  for (ElementType t : {E::f32, E::f16, E::bf16, E::f64, E::i32, E::i8, E::i64, E::u8, E::u16, E::u64, E::boolean}) {
+    if (!contains(allowed, t)) continue;
+    if (first == ElementType::undefined) first = t;
+    pair(std::string(name(t)), t, {3, 17}, {3, 17});
+  }
+  pair("scalar_right", first, {2, 33}, {});
+  pair("scalar_left", first, {}, {1000});
+  pair("row", first, {4, 7}, {7});
+  pair("both_ways", first, {3, 1, 5}, {2, 1});
+  pair("channel", first, {2, 3, 5, 7}, {3, 1, 1});
+  pair("empty", first, {0, 4}, {1, 4});
+  return out;
+}
 /// A 1-D i64 tensor.
 inline Tensor ints(std::initializer_list<int64_t> values) {
   return Tensor::vector(std::span<const int64_t>(values.begin(), values.size()));
@@ -73,8 +125,12 @@ inline Tensor strings(const Dims& dims, std::initializer_list<std::string_view> 
   return t;
 }
 /// An input that stands as an initialiser in the sample's graph.
-inline SampleInput constant(Tensor tensor) { return {std::move(tensor), true}; }
+inline SampleInput constant(Tensor tensor) {
+  return {std::move(tensor), true};
+}
 /// An absent optional input.
-inline SampleInput absent() { return {}; }
+inline SampleInput absent() {
+  return {};
+}
 
 }  // namespace slipway::ops::sample
