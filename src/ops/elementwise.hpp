@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "ops/onnx_node.hpp"
 #include "ops/reference.hpp"
 
 namespace slipway::ops {
@@ -81,6 +82,22 @@ Status zip_floats(RefContext& c, F&& f) {
   return {};
 }
 
+/// The same on 64-bit integers (unsigned types zero-extended), wrapped to `type`. f(a, b, z) sets z; false is a fault.
+template <class F>
+Result<bool> zip_integers(RefContext& c, ElementType type, F&& f) {
+  const Dims dims = TRY(broadcast_dims(c));
+  const Tensor &a = c.in(0), &b = c.in(1);
+  Tensor out = c.out(0, type, dims);
+  bool fine = true;
+  walk<2>(dims, {broadcast_strides(a.dims(), dims), broadcast_strides(b.dims(), dims)},
+          [&](int64_t n, const std::array<int64_t, 2>& at) {
+            int64_t z = 0;
+            fine = f(load<int64_t>(a, at[0]), load<int64_t>(b, at[1]), z) && fine;
+            store<int64_t>(out, n, z);
+          });
+  return fine;
+}
+
 /// The range of an integer type, as 64-bit patterns.
 struct IntegerRange {
   int64_t low;
@@ -98,6 +115,24 @@ inline IntegerRange integer_range(ElementType type) {
 /// a < b for 64-bit patterns of the type.
 inline bool integer_less(ElementType type, int64_t a, int64_t b) {
   return is_signed_integer(type) ? a < b : static_cast<uint64_t>(a) < static_cast<uint64_t>(b);
+}
+
+/// Before version 7 the second operand was aligned at `axis` of the first, and only when `broadcast` was set.
+inline Status upgrade_broadcast(OnnxNode& node) {
+  node.drop("consumed_inputs");
+  if (node.version >= 7) return {};
+  const bool aligned = node.take_int("broadcast", 0) != 0 && node.has("axis");
+  const int64_t axis = node.take_int("axis", 0);
+  if (!aligned || node.inputs.size() != 2) return {};
+  const std::optional<Shape>&a = node.fact(0).shape, &b = node.fact(1).shape;
+  if (!a || !b) return Error(ErrorCode::unsupported, "broadcasting along an axis (before opset 7) needs inputs of known rank");
+  const int first = TRY(normalize_axis(axis, static_cast<int>(a->size())));
+  std::vector<int64_t> axes;
+  for (size_t i = static_cast<size_t>(first) + b->size(); i < a->size(); ++i)
+    axes.push_back(static_cast<int64_t>(b->size() + axes.size()));
+  if (!axes.empty())
+    node.inputs[1] = TRY(node.emit("Unsqueeze", NoAttrs{}, {node.inputs[1], node.constant(Tensor::vector(axes))}));
+  return {};
 }
 
 }  // namespace slipway::ops

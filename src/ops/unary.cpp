@@ -28,6 +28,7 @@ std::vector<Sample> samples_of() {
 
 enum class Ports { x_y, input_output };
 
+/// F and I below: stateless function objects, made anew where they are called.
 template <TypeSet Types = kFloat, class F>
 Op float_op(std::string_view op, std::vector<int> versions, Ports ports, std::string_view doc, std::vector<Sample> (*samples)(),
             F) {
@@ -107,10 +108,6 @@ int64_t wrapping_negative(int64_t x) {
   return static_cast<int64_t>(0 - static_cast<uint64_t>(x));
 }
 
-double sign(double x) {
-  return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x;
-}
-
 template <class F>
 Op exact_float_op(std::string_view op, std::vector<int> versions, Ports ports, std::string_view doc, F f) {
   return float_op(op, std::move(versions), ports, doc, float_samples<-9, 9>, f).tolerance(Tolerance::exact);
@@ -127,8 +124,12 @@ OpFamily unary() {
       [](int64_t x, bool has_sign) { return has_sign && x < 0 ? wrapping_negative(x) : x; }));
   add(number_op<kFloat | kSigned>(
       "Neg", {1, 6, 13}, xy, "The negative.", [](double x) { return -x; }, [](int64_t x, bool) { return wrapping_negative(x); }));
-  add(number_op<kNumeric>("Sign", {9, 13}, io, "-1, 0 or 1; NaN stays.", sign,
-                          [](int64_t x, bool has_sign) { return has_sign && x < 0 ? int64_t{-1} : int64_t{x != 0}; }));
+  add(number_op<kNumeric>(
+      "Sign", {9, 13}, io, "-1, 0 or 1; NaN stays.", [](double x) { return x > 0    ? 1
+                                                                           : x < 0  ? -1
+                                                                           : x == 0 ? 0
+                                                                                    : x; },
+      [](int64_t x, bool has_sign) { return has_sign && x < 0 ? int64_t{-1} : int64_t{x != 0}; }));
   add(number_op<kInteger>(
       "BitwiseNot", {18}, xy, "Every bit inverted.", [](double x) { return x; }, [](int64_t x, bool) { return ~x; }));
   add(exact_float_op("Ceil", {1, 6, 13}, xy, "Rounded up.", [](double x) { return std::ceil(x); }));
