@@ -47,6 +47,26 @@ const Port* port_at(const std::vector<Port>& ports, size_t i) {
 const Port* Op::input_port(size_t i) const { return port_at(inputs_, i); }
 const Port* Op::output_port(size_t i) const { return port_at(outputs_, i); }
 
+Status check_arity(const Op& op, std::span<const ir::ValueId> inputs, size_t outputs) {
+  const auto within = [](size_t n, int least, int most) {
+    return n >= static_cast<size_t>(least) && (most < 0 || n <= static_cast<size_t>(most));
+  };
+  const auto range = [](int least, int most) {
+    return most < 0 ? fmt::format("at least {}", least) : least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);
+  };
+  if (!within(inputs.size(), op.min_inputs, op.max_inputs) || !within(outputs, op.min_outputs, op.max_outputs)) {
+    return fail(ErrorCode::invalid_model, "{} takes {} inputs and gives {} outputs, here are {} and {}", op.name,
+                range(op.min_inputs, op.max_inputs), range(op.min_outputs, op.max_outputs), inputs.size(), outputs);
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Port* port = op.input_port(i);
+    if (inputs[i] == ir::kNone && port != nullptr && !port->optional && i < static_cast<size_t>(op.min_inputs)) {
+      return fail(ErrorCode::invalid_model, "the required input {} ('{}') is missing", i, port->name);
+    }
+  }
+  return {};
+}
+
 Status check_types(const Op& op, std::span<const Fact* const> inputs) {
   ElementType bound[128] = {};
   for (size_t i = 0; i < inputs.size(); ++i) {

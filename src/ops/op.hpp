@@ -150,6 +150,8 @@ class Op : public ir::OpInfo {
 /// The operators of one file.
 using OpFamily = std::vector<Op>;
 
+/// Checks the number of inputs and outputs and that no required input is absent (kNone).
+Status check_arity(const Op& op, std::span<const ir::ValueId> inputs, size_t outputs);
 /// Checks element types against the ports: every input in its set, equal letters equal types. Sentences name port and type.
 Status check_types(const Op& op, std::span<const Fact* const> inputs);
 

@@ -1,0 +1,50 @@
+#include "import/onnx/model.hpp"
+
+#include "import/onnx/limits.hpp"
+
+namespace slipway::import::onnx {
+namespace {
+
+std::string function_key(Text domain, Text name, Text overload) {
+  std::string key(domain);
+  for (Text part : {name, overload}) {
+    key += '\0';
+    key += part;
+  }
+  return key;
+}
+
+}  // namespace
+
+Model::Model(const ModelProto& proto, TensorSource tensor_source) : source(std::move(tensor_source)), proto_(proto) {
+  for (const OpsetProto& opset : proto.opsets) frame_.opsets[opset.domain] = opset.version;
+  for (const FunctionProto& f : proto.functions) {
+    if (!functions_.emplace(function_key(f.domain, f.name, f.overload), &f).second) {
+      problems.other(Error(ErrorCode::invalid_model, "two functions have the same domain, name and overload"),
+                     fmt::format("function {}", f.name));
+    }
+  }
+}
+
+const FunctionProto* Model::function_of(const NodeProto& node) const {
+  if (functions_.empty()) return nullptr;
+  const auto at = functions_.find(function_key(node.domain, node.op_type, node.overload));
+  return at == functions_.end() ? nullptr : at->second;
+}
+
+Status Model::count(const NodeProto& node) {
+  names_ += node.inputs.size() + node.outputs.size();
+  if (++nodes_ > kMaxNodes || names_ > kMaxNames) {
+    return fail(ErrorCode::limit, "with its functions expanded the model has more than {} nodes or {} node inputs and outputs",
+                kMaxNodes, kMaxNames);
+  }
+  return {};
+}
+
+Status Model::count_graph() {
+  symbols_ += proto_.symbols.size();
+  if (symbols_ <= kMaxSymbolCopies) return {};
+  return fail(ErrorCode::limit, "the model has {} symbolic extents in too many sub-graphs", proto_.symbols.size());
+}
+
+}  // namespace slipway::import::onnx
