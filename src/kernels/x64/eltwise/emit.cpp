@@ -94,7 +94,8 @@ Vec emit_unary(jit::Program& p, const Step& s, Vec x) {
 
 class Values {
  public:
-  Values(jit::Program& p, std::span<const Operand> operands) : p_(p), values_(operands.begin(), operands.end()) {}
+  Values(jit::Program& p, std::span<const Operand> operands, int lanes)
+      : p_(p), lanes_(lanes), values_(operands.begin(), operands.end()) {}
 
   void push(Operand value) { values_.push_back(value); }
   Operand operand(uint8_t i) const { return values_[i]; }
@@ -105,13 +106,13 @@ class Values {
       case Operand::Kind::vec:
         break;
       case Operand::Kind::mem:
-        value = p_.load(value.address);
+        value = p_.load(value.address, lanes_);
         break;
       case Operand::Kind::broadcast:
-        value = p_.broadcast(value.address);
+        value = p_.broadcast(value.address, lanes_);
         break;
       case Operand::Kind::constant:
-        value = p_.constant_bits(value.bits);
+        value = p_.constant_bits(value.bits, lanes_);
         break;
     }
     return value.reg;
@@ -119,6 +120,7 @@ class Values {
 
  private:
   jit::Program& p_;
+  int lanes_;
   std::vector<Operand> values_;
 };
 
@@ -148,8 +150,8 @@ Vec emit_binary(jit::Program& p, const Step& s, Values& values) {
 
 }  // namespace
 
-Vec emit_steps(jit::Program& p, const EltwiseProgram& program, std::span<const Operand> operands) {
-  Values values(p, operands);
+Vec emit_steps(jit::Program& p, const EltwiseProgram& program, std::span<const Operand> operands, int lanes) {
+  Values values(p, operands, lanes);
   for (const Step& s : program.steps) {
     if (s.fn == Fn::constant) {
       values.push(s.alpha);

@@ -8,8 +8,8 @@
 
 namespace slipway::eltwise {
 
-/// Emits all steps on one vector and returns the result; `operands` holds operand i as a register or (for a second source) as
-/// memory. Precondition: program.valid(), operands.size() == program.operands.size().
-jit::Vec emit_steps(jit::Program& p, const EltwiseProgram& program, std::span<const jit::Operand> operands);
+/// Emits all steps on one vector of `lanes` and returns the result; operands[i] is operand i in a register or in memory
+/// (broadcast memory on AVX-512 only). Precondition: program.valid(), operands.size() == program.operands.size().
+jit::Vec emit_steps(jit::Program& p, const EltwiseProgram& program, std::span<const jit::Operand> operands, int lanes);
 
 }  // namespace slipway::eltwise
