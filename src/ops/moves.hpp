@@ -26,18 +26,36 @@ inline Status check_size(const Shape& shape) {
   return {};
 }
 
-/// The facts of the outputs for the actual inputs, by the operator's shape rule (which so checks them in one place).
+/// What a value is, as a fact.
+inline Fact fact_of(const Value& value) {
+  if (const Tensor* t = value.tensor()) return Fact::tensor(t->type(), t->dims());
+  if (value.sequence() != nullptr) return Fact::sequence(value.sequence()->empty() ? Fact() : fact_of(value.sequence()->front()));
+  if (const ir::Map* m = value.map()) return Fact::map(m->keys.type(), Fact::tensor(m->values.type()));
+  Fact nothing;
+  nothing.optional = true;
+  return nothing;
+}
+
+/// The facts of the outputs for the actual inputs, by the operator's shape rule, which so checks them in one place. Kinds and
+/// types are checked too: what comes out of sequences, optionals and sub-graphs is known only here.
 inline Result<std::vector<Fact>> actual_facts(const RefContext& c) {
+  const Op& op = *static_cast<const Op*>(c.node().op);
   std::vector<Fact> facts(c.input_count());
-  std::vector<const Fact*> fact_of(c.input_count(), nullptr);
+  std::vector<const Fact*> fact_list(c.input_count(), nullptr);
   std::vector<const Tensor*> values(c.input_count(), nullptr);
   for (size_t i = 0; i < c.input_count(); ++i) {
-    if (!c.has(i)) continue;
+    const Port* port = op.input_port(i);
+    if (!c.has(i) || port == nullptr) continue;
     values[i] = c.value(i).tensor();
-    if (values[i] != nullptr) facts[i] = Fact::tensor(values[i]->type(), values[i]->dims());
-    fact_of[i] = &facts[i];
+    if (values[i] == nullptr && port->kind == Fact::Kind::tensor) {
+      return fail(ErrorCode::data_fault, "input {} ('{}') must be a tensor, here it is a sequence, a map or nothing", i,
+                  port->name);
+    }
+    facts[i] = fact_of(c.value(i));
+    fact_list[i] = &facts[i];
   }
-  InferContext context(c.node().attrs, fact_of, values, c.output_count());
+  TRY(check_types(op, fact_list));
+  InferContext context(c.node().attrs, fact_list, values, c.output_count());
   TRY(c.node().op->infer(context));
   return std::move(context).take();
 }
