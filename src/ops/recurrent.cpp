@@ -14,6 +14,8 @@ namespace {
 /// Input positions, the same for the three operators as far as they go.
 enum Input : size_t { kX, kW, kR, kB, kLengths, kH0, kC0, kP };
 
+constexpr int64_t kLargestHidden = int64_t{1} << 31;
+
 Result<int64_t> directions(const std::string& word) {
   if (word == "forward" || word == "reverse") return int64_t{1};
   if (word == "bidirectional") return int64_t{2};
@@ -87,7 +89,9 @@ Result<Extents> extents(const A& a, int64_t gates, const std::function<const Sha
   Extents e;
   e.seq = e.batch = e.input = Dim::unknown();
   e.hidden = a.hidden_size ? Dim(*a.hidden_size) : Dim::unknown();
-  if (a.hidden_size && *a.hidden_size < 1) return fail(ErrorCode::invalid_model, "hidden_size is {}", *a.hidden_size);
+  if (a.hidden_size && (*a.hidden_size < 1 || *a.hidden_size > kLargestHidden)) {
+    return fail(ErrorCode::invalid_model, "hidden_size is {}; 1..{} is expected", *a.hidden_size, kLargestHidden);
+  }
   if (a.layout != 0 && a.layout != 1) return fail(ErrorCode::invalid_model, "layout is {}; 0 or 1 is expected", a.layout);
   e.dirs = TRY(directions(a.direction));
   const bool batch_first = a.layout == 1;
