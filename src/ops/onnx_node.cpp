@@ -22,9 +22,15 @@ T take_or(OnnxNode& node, std::string_view attr, T otherwise) {
 }
 }  // namespace
 
-std::vector<int64_t> OnnxNode::take_ints(std::string_view attr) { return take_or<std::vector<int64_t>>(*this, attr, {}); }
-int64_t OnnxNode::take_int(std::string_view attr, int64_t otherwise) { return take_or<int64_t>(*this, attr, otherwise); }
-float OnnxNode::take_float(std::string_view attr, float otherwise) { return take_or<float>(*this, attr, otherwise); }
+std::vector<int64_t> OnnxNode::take_ints(std::string_view attr) {
+  return take_or<std::vector<int64_t>>(*this, attr, {});
+}
+int64_t OnnxNode::take_int(std::string_view attr, int64_t otherwise) {
+  return take_or<int64_t>(*this, attr, otherwise);
+}
+float OnnxNode::take_float(std::string_view attr, float otherwise) {
+  return take_or<float>(*this, attr, otherwise);
+}
 std::string OnnxNode::take_string(std::string_view attr, std::string otherwise) {
   return take_or<std::string>(*this, attr, std::move(otherwise));
 }
@@ -34,7 +40,14 @@ void OnnxNode::set_input(size_t i, ir::ValueId value) {
   inputs[i] = value;
 }
 
-ir::ValueId OnnxNode::constant(Tensor tensor) { return graph->add_constant(graph->unique_name(name + ".constant"), std::move(tensor)); }
+ir::ValueId OnnxNode::constant(Tensor tensor) {
+  return graph->add_constant(graph->unique_name(name + ".constant"), std::move(tensor));
+}
+
+const ir::Fact& OnnxNode::fact(size_t i) const {
+  static const ir::Fact kNothing;
+  return i < inputs.size() && inputs[i] != ir::kNone ? graph->value(inputs[i]).fact : kNothing;
+}
 
 void OnnxNode::ints_to_input(std::string_view attr, size_t i) {
   if (!has(attr)) return;
@@ -43,14 +56,20 @@ void OnnxNode::ints_to_input(std::string_view attr, size_t i) {
 
 void OnnxNode::float_to_input(std::string_view attr, size_t i) {
   if (!has(attr)) return;
-  Tensor scalar(fact(0).type, {});
+  const ElementType type = fact(0).type;
+  Tensor scalar(is_float(type) || is_integer(type) ? type : ElementType::f32, {});
   store_double(scalar.data(), scalar.type(), 0, take_float(attr, 0));
   set_input(i, constant(std::move(scalar)));
 }
 
 Result<ir::ValueId> OnnxNode::emit(std::string_view op, ir::Attrs op_attrs, std::vector<ir::ValueId> op_inputs, size_t outputs) {
-  const ir::NodeId id =
-      graph->add_node(get(op), graph->unique_name(name + "." + std::string(op)), std::move(op_attrs), std::move(op_inputs), outputs);
+  const Op* found = get(op);
+  TRY(check_arity(*found, op_inputs, outputs));
+  std::vector<const Fact*> input_facts;
+  for (ir::ValueId v : op_inputs) input_facts.push_back(v == ir::kNone ? nullptr : &graph->value(v).fact);
+  TRY(check_types(*found, input_facts));
+  const ir::NodeId id = graph->add_node(found, graph->unique_name(name + "." + std::string(op)), std::move(op_attrs),
+                                        std::move(op_inputs), outputs);
   std::vector<Fact> facts = TRY(ir::infer_node(*graph, graph->node(id)));
   const std::vector<ir::ValueId> made = graph->node(id).outputs;
   for (size_t i = 0; i < made.size(); ++i) graph->value(made[i]).fact = facts[i];

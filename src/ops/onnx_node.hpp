@@ -13,8 +13,8 @@ namespace slipway::ops {
 class OnnxNode {
  public:
   std::string domain, op_type, name;  ///< an upgrade may make the node one of another operator (in its newest form)
-  int version = 0;  ///< the operator's since-version that the model's opset selects
-  int opset = 0;    ///< the model's opset of the node's domain
+  int version = 0;                    ///< the operator's since-version that the model's opset selects
+  int opset = 0;                      ///< the model's opset of the node's domain
   std::map<std::string, ir::AttrValue> attrs;
   std::vector<ir::ValueId> inputs;  ///< kNone: absent
   size_t output_count = 1;
@@ -38,7 +38,8 @@ class OnnxNode {
   void float_to_input(std::string_view attr, size_t i);
   /// A helper node before this one; its first output.
   Result<ir::ValueId> emit(std::string_view op, ir::Attrs op_attrs, std::vector<ir::ValueId> op_inputs, size_t outputs = 1);
-  const ir::Fact& fact(size_t i) const { return graph->value(inputs[i]).fact; }
+  /// Of input i; nothing known when it is absent.
+  const ir::Fact& fact(size_t i) const;
 };
 
 }  // namespace slipway::ops

@@ -164,6 +164,13 @@ const ops::Op* GraphBuilder::find_op(Draft& draft) {
 bool GraphBuilder::upgrade(Draft& draft, const ops::Op*& op) {
   ops::OnnxNode& node = draft.node;
   if (op->upgrade_function() == nullptr || node.version == op->versions().back()) return true;
+  // Upgrades may index the inputs that the newest version requires; the first one every version has.
+  const auto required = static_cast<size_t>(op->min_inputs);
+  if (node.inputs.size() < required) node.inputs.resize(required, kNone);
+  if (required != 0 && node.inputs[0] == kNone) {
+    broken(draft, Error(ErrorCode::invalid_model, "the required input 0 is missing"));
+    return false;
+  }
   Status done = op->upgrade_function()(node);
   if (done && (node.op_type != op->name || ops::find(node.domain, node.op_type) != op)) {
     op = ops::find(node.domain, node.op_type);
