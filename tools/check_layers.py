@@ -50,6 +50,7 @@ ROOMS = {
     "spng.h": ("cli/image",),
     "zlib.h": ("serve/codec", "serve/http"),
     "immintrin.h": ("base", "kernels"),
+    "emmintrin.h": ("base", "kernels"),
     "cpuid.h": ("base",),
 }
 SYSTEM_HEADER = re.compile(r"(sys|linux|netinet|arpa|asm)/\w+\.h|(unistd|fcntl|pthread|sched|signal|errno|dlfcn|poll|dirent|limits|semaphore"
