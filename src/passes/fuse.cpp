@@ -1,0 +1,98 @@
+#include "passes/fuse.hpp"
+
+#include <algorithm>
+
+#include "ops/group.hpp"
+#include "ops/registry.hpp"
+
+namespace slipway::passes {
+namespace {
+
+constexpr std::string_view kTailUnary[] = {"Relu", "LeakyRelu",   "Clip",      "Sigmoid", "Tanh",
+                                           "Elu",  "HardSigmoid", "HardSwish", "Swish",   "Gelu"};
+constexpr std::string_view kTailBinary[] = {"Add", "Sub", "Mul", "Div", "Max", "Min"};
+constexpr std::string_view kEltwiseMore[] = {"Pow",  "Abs",        "Neg",  "Exp",  "Log",      "Sqrt",  "Reciprocal", "Erf",
+                                             "Mish", "ThresholdedRelu", "Selu", "Celu", "Softplus", "Softsign", "Floor", "Ceil",
+                                             "Sin",  "Cos"};
+
+template <size_t N>
+bool one_of(const ir::Node& node, const std::string_view (&names)[N]) {
+  return node.op->domain == "" && std::find(std::begin(names), std::end(names), node.op->name) != std::end(names);
+}
+
+bool all_f32(const Site& site, const ir::Node& node) {
+  const auto fits = [&](ir::ValueId v) { return v == ir::kNone || is_f32(site.fact(v)); };
+  return std::all_of(node.inputs.begin(), node.inputs.end(), fits) && std::all_of(node.outputs.begin(), node.outputs.end(), fits);
+}
+
+/// The bounds of a Clip must be known.
+bool constant_parameters(const Site& site, const ir::Node& node) {
+  return std::all_of(node.inputs.begin() + 1, node.inputs.end(), [&](ir::ValueId v) { return v == ir::kNone || scalar(site, v); });
+}
+
+/// Constants that stay in the body: one element, or integers that steer an operator.
+bool belongs_inside(const ir::ValueInfo& value, bool data) {
+  if (!value.is_constant()) return false;
+  return (!data && value.constant.count() == 1) || (is_integer(value.constant.type()) && value.constant.dims().rank() <= 1);
+}
+
+}  // namespace
+
+GroupBuilder::GroupBuilder(const ir::Graph& graph, Operands operands) : graph_(graph), operands_(operands) {
+  body_.symbols = graph.symbols;
+}
+
+ir::ValueId GroupBuilder::operand(ir::ValueId outer, Role role) {
+  if (outer == ir::kNone) return ir::kNone;
+  const auto known = inside_.find(outer);
+  if (known != inside_.end()) return known->second;
+  const ir::ValueInfo& value = graph_.value(outer);
+  const std::string name = body_.unique_name(value.name);
+  if (belongs_inside(value, role == Role::main)) return inside_[outer] = body_.add_constant(name, value.constant);
+  inputs_.push_back(outer);
+  const ir::ValueId input = body_.add_input(name, value.fact);
+  if (operands_ == Operands::one_input_per_value) inside_[outer] = input;
+  return input;
+}
+
+void GroupBuilder::add(ir::NodeId id, Role role) {
+  const ir::Node& node = graph_.node(id);
+  ir::Node copy{node.op, node.name, node.attrs, {}, {}, ir::kNone};
+  for (ir::ValueId v : node.inputs) copy.inputs.push_back(operand(v, role));
+  for (ir::ValueId v : node.outputs) {
+    copy.outputs.push_back(v == ir::kNone ? v : body_.add_value(body_.unique_name(graph_.value(v).name), graph_.value(v).fact));
+    if (v != ir::kNone) inside_[v] = copy.outputs.back();
+  }
+  body_.add_node(std::move(copy));
+}
+
+Result<ir::ValueId> GroupBuilder::finish(ir::Patch& patch, std::string kind, std::string name, ir::ValueId result) {
+  body_.add_output(inside_.at(result), graph_.value(result).name);
+  ops::GroupAttrs attrs{std::move(kind), std::make_shared<const ir::Graph>(std::move(body_))};
+  return patch.add(ops::get("Group", ops::kInternalDomain), std::move(attrs), inputs_, 1, std::move(name));
+}
+
+bool is_tail_unary(const Site& site, const ir::Node& node) {
+  return one_of(node, kTailUnary) && all_f32(site, node) && constant_parameters(site, node);
+}
+
+bool is_tail_binary(const Site& site, const ir::Node& node) {
+  return one_of(node, kTailBinary) && node.inputs.size() == 2 && all_f32(site, node);
+}
+
+bool is_eltwise(const Site& site, const ir::Node& node) {
+  if (node.op == nullptr || node.outputs.size() != 1) return false;
+  if (is_tail_unary(site, node) || is_tail_binary(site, node)) return true;
+  return one_of(node, kEltwiseMore) && all_f32(site, node);
+}
+
+std::string_view main_kind(const Site& site, const ir::Node& node) {
+  if (node.op == nullptr || !all_f32(site, node)) return {};
+  if (node.is("Conv")) return "conv";
+  if (node.is("ConvTranspose")) return "conv_transpose";
+  if (node.is("MatMul")) return "matmul";
+  if (node.is("Gemm")) return "gemm";
+  return {};
+}
+
+}  // namespace slipway::passes
