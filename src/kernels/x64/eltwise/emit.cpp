@@ -94,8 +94,7 @@ Vec emit_unary(jit::Program& p, const Step& s, Vec x) {
 
 class Values {
  public:
-  Values(jit::Program& p, std::span<const Operand> operands, int lanes)
-      : p_(p), lanes_(lanes), values_(operands.begin(), operands.end()) {}
+  Values(jit::Program& p, std::span<const Operand> operands) : p_(p), values_(operands.begin(), operands.end()) {}
 
   void push(Operand value) { values_.push_back(value); }
   Operand operand(uint8_t i) const { return values_[i]; }
@@ -106,13 +105,13 @@ class Values {
       case Operand::Kind::vec:
         break;
       case Operand::Kind::mem:
-        value = p_.load(value.address, lanes_);
+        value = p_.load(value.address);
         break;
       case Operand::Kind::broadcast:
-        value = p_.broadcast(value.address, lanes_);
+        value = p_.broadcast(value.address);
         break;
       case Operand::Kind::constant:
-        value = p_.constant_bits(value.bits, lanes_);
+        value = p_.constant_bits(value.bits);
         break;
     }
     return value.reg;
@@ -120,7 +119,6 @@ class Values {
 
  private:
   jit::Program& p_;
-  int lanes_;
   std::vector<Operand> values_;
 };
 
@@ -151,7 +149,8 @@ Vec emit_binary(jit::Program& p, const Step& s, Values& values) {
 }  // namespace
 
 Vec emit_steps(jit::Program& p, const EltwiseProgram& program, std::span<const Operand> operands, int lanes) {
-  Values values(p, operands, lanes);
+  p.use_lanes(lanes);
+  Values values(p, operands);
   for (const Step& s : program.steps) {
     if (s.fn == Fn::constant) {
       values.push(s.alpha);
@@ -161,7 +160,9 @@ Vec emit_steps(jit::Program& p, const EltwiseProgram& program, std::span<const O
       values.push(emit_unary(p, s, values.vec(s.x)));
     }
   }
-  return values.vec(static_cast<uint8_t>(program.operands.size() + program.steps.size() - 1));
+  const Vec result = values.vec(static_cast<uint8_t>(program.operands.size() + program.steps.size() - 1));
+  p.use_lanes(0);
+  return result;
 }
 
 }  // namespace slipway::eltwise

@@ -37,14 +37,14 @@ Operand Operand::constant_bits(uint32_t bits) {
   return Operand(std::bit_cast<float>(bits));
 }
 
-Program::Program(Isa isa, std::string name) : isa_(isa), name_(std::move(name)) {
+Program::Program(Isa isa, std::string name) : isa_(isa), name_(std::move(name)), default_lanes_(lanes()) {
   insts_.reserve(256);
   registers_.reserve(256);
   fresh(RegClass::gpr, 0);
 }
 
 int32_t Program::fresh(RegClass cls, int lanes) {
-  registers_.push_back({cls, static_cast<uint8_t>(lanes == 0 ? this->lanes() : lanes)});
+  registers_.push_back({cls, static_cast<uint8_t>(lanes == 0 ? default_lanes_ : lanes)});
   return static_cast<int32_t>(registers_.size()) - 1;
 }
 

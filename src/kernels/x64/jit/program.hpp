@@ -176,6 +176,8 @@ class Program {
   bool avx512() const { return isa_ >= Isa::avx512; }
   /// 32-bit lanes of a full vector: 8 or 16.
   int lanes() const { return avx512() ? 16 : 8; }
+  /// From now on width 0 means `lanes` (0: full again), so that emitters work at the width of a narrow tile.
+  void use_lanes(int lanes) { default_lanes_ = lanes == 0 ? this->lanes() : lanes; }
   const std::string& name() const { return name_; }
   /// The function's only argument.
   Gpr args() const { return Gpr{0}; }
@@ -213,7 +215,7 @@ class Program {
   void jump_if(Gpr a, Cond cond, int64_t b, Label to);
   void jump_if(Gpr a, Cond cond, Gpr b, Label to);
 
-  // Vector moves. Widths in lanes: 4, 8 or 16 (16 on AVX-512 only); 0 means full.
+  // Vector moves. Widths in lanes: 4, 8 or 16 (16 on AVX-512 only); 0 means that of use_lanes, full at first.
   Vec load(Mem from, int lanes = 0);
   Vec load(Mem from, Mask mask);  ///< lanes outside the mask are zero and not touched in memory
   void store(Mem to, Vec value);
@@ -299,6 +301,7 @@ class Program {
   std::vector<Inst> insts_;
   std::vector<VRegInfo> registers_;
   int labels_ = 0;
+  int default_lanes_;
 };
 
 }  // namespace slipway::jit
