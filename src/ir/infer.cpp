@@ -16,9 +16,9 @@ std::string label(const Node& node) { return fmt::format("in node '{}' ({})", no
 }  // namespace
 
 Result<std::vector<Fact>> infer_node(const Graph& graph, const Node& node) {
-  std::vector<const Fact*> facts(node.inputs.size(), nullptr);
-  std::vector<const Tensor*> values(node.inputs.size(), nullptr);
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
+  std::vector<const Fact*> facts(node.declared_inputs(), nullptr);
+  std::vector<const Tensor*> values(node.declared_inputs(), nullptr);
+  for (size_t i = 0; i < facts.size(); ++i) {
     if (node.inputs[i] == kNone) continue;
     const ValueInfo& v = graph.value(node.inputs[i]);
     facts[i] = &v.fact;

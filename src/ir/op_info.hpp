@@ -52,6 +52,7 @@ class InferContext {
   const S& attrs() const {
     return attrs_.as<S>();
   }
+  /// Declared inputs (captures not counted).
   size_t input_count() const { return inputs_.size(); }
   size_t output_count() const { return outputs_.size(); }
   bool has_input(size_t i) const { return i < inputs_.size() && inputs_[i] != nullptr; }

@@ -1,13 +1,37 @@
 #include "ops/evaluate.hpp"
 
+#include "ops/moves.hpp"
 #include "ops/registry.hpp"
 
 namespace slipway::ops {
+namespace {
+
+/// What comes out of sequences, optionals and sub-graphs may differ from what was declared: kinds and types are checked here, so
+/// that no reference reads one type as another.
+Status check_values(const Op& op, std::span<const Value* const> inputs) {
+  std::vector<Fact> facts(inputs.size());
+  std::vector<const Fact*> present(inputs.size(), nullptr);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Port* port = op.input_port(i);
+    if (inputs[i] == nullptr || port == nullptr) continue;
+    if (port->kind == Fact::Kind::tensor && inputs[i]->tensor() == nullptr) {
+      return fail(ErrorCode::data_fault, "input {} ('{}') must be a tensor, here it is a sequence, a map or nothing", i,
+                  port->name);
+    }
+    facts[i] = fact_of(*inputs[i]);
+    present[i] = &facts[i];
+  }
+  return check_types(op, present);
+}
+
+}  // namespace
 
 Result<std::vector<Value>> evaluate_node(const ir::Graph&, const ir::Node& node, std::span<const Value* const> inputs,
                                          const GraphRunner& runner) {
   const Op& op = op_of(node);
   if (!op.has_reference()) return fail(ErrorCode::unsupported, "operator {} has no reference kernel", op.name);
+  Status sound = check_values(op, inputs.first(std::min(inputs.size(), node.declared_inputs())));
+  if (!sound) return std::move(sound).error().with(fmt::format("in node '{}' ({})", node.name, op.name));
   std::vector<Value> outputs(node.outputs.size());
   RefContext context(node, inputs, outputs, runner);
   Status done = op.run_reference(context);
@@ -18,7 +42,8 @@ Result<std::vector<Value>> evaluate_node(const ir::Graph&, const ir::Node& node,
 Result<std::vector<Value>> evaluate(const ir::Graph& graph, std::span<const Value> inputs,
                                     const std::function<void(ir::ValueId, const Value&)>& tap) {
   if (inputs.size() != graph.inputs().size()) {
-    return fail(ErrorCode::invalid_argument, "graph '{}' takes {} inputs, {} were given", graph.name, graph.inputs().size(), inputs.size());
+    return fail(ErrorCode::invalid_argument, "graph '{}' takes {} inputs, {} were given", graph.name, graph.inputs().size(),
+                inputs.size());
   }
   std::vector<Value> values(graph.value_count());
   std::vector<uint32_t> uses(graph.value_count(), 0);

@@ -36,25 +36,17 @@ inline Fact fact_of(const Value& value) {
   return nothing;
 }
 
-/// The facts of the outputs for the actual inputs, by the operator's shape rule, which so checks them in one place. Kinds and
-/// types are checked too: what comes out of sequences, optionals and sub-graphs is known only here.
+/// The facts of the outputs for the actual inputs, by the operator's shape rule, which so checks them in one place.
 inline Result<std::vector<Fact>> actual_facts(const RefContext& c) {
-  const Op& op = *static_cast<const Op*>(c.node().op);
   std::vector<Fact> facts(c.input_count());
   std::vector<const Fact*> fact_list(c.input_count(), nullptr);
   std::vector<const Tensor*> values(c.input_count(), nullptr);
   for (size_t i = 0; i < c.input_count(); ++i) {
-    const Port* port = op.input_port(i);
-    if (!c.has(i) || port == nullptr) continue;
-    values[i] = c.value(i).tensor();
-    if (values[i] == nullptr && port->kind == Fact::Kind::tensor) {
-      return fail(ErrorCode::data_fault, "input {} ('{}') must be a tensor, here it is a sequence, a map or nothing", i,
-                  port->name);
-    }
+    if (!c.has(i)) continue;
     facts[i] = fact_of(c.value(i));
     fact_list[i] = &facts[i];
+    values[i] = c.value(i).tensor();
   }
-  TRY(check_types(op, fact_list));
   InferContext context(c.node().attrs, fact_list, values, c.output_count());
   TRY(c.node().op->infer(context));
   return std::move(context).take();

@@ -37,6 +37,14 @@ Op&& Op::in_any(std::string_view port, bool optional) && {
 
 Op&& Op::out_any(std::string_view port) && { return add_out({port, kAll, 0, false, false, ir::Fact::Kind::unknown}); }
 
+Op&& Op::in_any_list(std::string_view port, int least) && {
+  add_in({port, kAll, 0, least == 0, true, ir::Fact::Kind::unknown});
+  min_inputs = static_cast<int>(inputs_.size()) - 1 + least;
+  return std::move(*this);
+}
+
+Op&& Op::out_any_list(std::string_view port) && { return add_out({port, kAll, 0, true, true, ir::Fact::Kind::unknown}); }
+
 namespace {
 const Port* port_at(const std::vector<Port>& ports, size_t i) {
   if (i < ports.size()) return &ports[i];

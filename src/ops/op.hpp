@@ -80,11 +80,13 @@ class Op : public ir::OpInfo {
   Op&& in_list(std::string_view port, TypeSet types, char group = 'T', int least = 1) &&;
   /// An input of any kind (sequence, map, optional, tensor).
   Op&& in_any(std::string_view port, bool optional = false) &&;
+  Op&& in_any_list(std::string_view port, int least = 1) &&;
   /// types 0: the types of the group's inputs.
   Op&& out(std::string_view port, TypeSet types = 0, char group = 'T') && { return add_out({port, types, group, false, false}); }
   Op&& opt_out(std::string_view port, TypeSet types = 0, char group = 'T') && { return add_out({port, types, group, true, false}); }
   Op&& out_list(std::string_view port, TypeSet types = 0, char group = 'T') && { return add_out({port, types, group, true, true}); }
   Op&& out_any(std::string_view port) &&;
+  Op&& out_any_list(std::string_view port) &&;
   Op&& flag(uint32_t f) && {
     flags |= f;
     return std::move(*this);
