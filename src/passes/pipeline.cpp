@@ -3,6 +3,7 @@
 namespace slipway::passes {
 
 Pass activations();
+Pass attention();
 Pass batch_norm();
 Pass canonical_arithmetic();
 Pass common_subexpression();
@@ -12,18 +13,25 @@ Pass extent_names();
 Pass gelu();
 Pass layer_norm();
 Pass no_op();
+Pass packed_attention();
 Pass scale_shift();
 Pass shape_arithmetic();
 Pass softmax();
+Pass squeeze_excite();
 Pass tail();
+Pass transposes();
 
 const std::vector<Stage>& pipeline() {
   static const std::vector<Stage> stages = {
+      // What follows from constants and extents, first with the names that the model gives, then with names for the rest.
+      {{constant_folding(), shape_arithmetic(), no_op(), common_subexpression()}, kManyRounds},
       {{extent_names(), constant_folding(), shape_arithmetic(), no_op(), common_subexpression()}, kManyRounds},
-      {{canonical_arithmetic(), batch_norm(), layer_norm(), softmax(), gelu(), activations(), scale_shift(),
+      // Fewer and larger operators with the same meaning.
+      {{canonical_arithmetic(), batch_norm(), layer_norm(), softmax(), gelu(), activations(), scale_shift(), transposes(), attention(),
         constant_folding(), no_op(), common_subexpression()},
        kManyRounds},
-      {{tail(), eltwise()}},
+      // Groups: from here on nodes have bodies.
+      {{packed_attention(), squeeze_excite(), tail(), eltwise()}},
   };
   return stages;
 }
