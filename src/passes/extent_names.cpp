@@ -1,5 +1,6 @@
 // Extents that inference cannot compute get names, so that values of one extent are seen to have one extent.
 #include "base/format.hpp"
+#include "passes/extents.hpp"
 #include "passes/pass.hpp"
 
 namespace slipway::passes {
@@ -36,8 +37,10 @@ Result<Answer> visit(const Site& site) {
   for (size_t i = 0; i < facts.size(); ++i) {
     const ir::ValueId v = site.node.outputs[i];
     if (v == ir::kNone || !nameless(site.graph.value(v).fact)) continue;
-    const ir::Fact both = merge(site.graph.value(v).fact, facts[i]);
-    patch.refine(v, nameless(both) ? named(site.graph, both) : both);
+    ir::Fact known = merge(site.graph.value(v).fact, facts[i]);
+    const std::optional<ir::Shape> computed = computed_shape(site.graph, site.node);
+    if (computed && computed->size() == known.shape->size()) known = merge(known, ir::Fact::tensor(known.type, *computed));
+    patch.refine(v, nameless(known) ? named(site.graph, known) : known);
     any = true;
   }
   return any ? Answer(std::move(patch)) : not_mine();

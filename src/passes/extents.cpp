@@ -6,6 +6,8 @@
 #include "ops/concat.hpp"
 #include "ops/constant.hpp"
 #include "ops/gather.hpp"
+#include "ops/reference.hpp"
+#include "ops/reshape.hpp"
 #include "ops/shape.hpp"
 #include "ops/slice.hpp"
 
@@ -15,6 +17,7 @@ namespace {
 using ir::Dim;
 using ir::Graph;
 using ir::Node;
+using ir::Shape;
 using ir::ValueId;
 using Known = std::optional<Terms>;
 
@@ -251,8 +254,65 @@ class Follower {
   int budget_ = kBudget;
 };
 
+/// The shape that a computed target gives; -1 is worked out where the rest of both sides is numbers and equal symbols.
+Shape reshaped(const Terms& target, const Shape& from) {
+  Shape out;
+  for (size_t i = 0; i < target.items.size(); ++i) {
+    const Term& t = target.items[i];
+    out.push_back(t.is_number() && t.number == 0 && i < from.size() ? from[i] : t.dim());
+  }
+  const auto open = std::find_if(target.items.begin(), target.items.end(), [](const Term& t) { return t.is_number() && t.number == -1; });
+  if (open == target.items.end()) return out;
+  Shape left = from;
+  int64_t divisor = 1, total = 1;
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (&target.items[i] == &*open) continue;
+    if (out[i].known()) {
+      if (out[i].value() <= 0 || divisor > (int64_t{1} << 40) / out[i].value()) return out;
+      divisor *= out[i].value();
+      continue;
+    }
+    const auto match = std::find_if(left.begin(), left.end(), [&](Dim d) { return d.same(out[i]); });
+    if (match == left.end()) return out;
+    left.erase(match);
+  }
+  Dim rest = 1;
+  for (Dim d : left) {
+    if (d.known()) {
+      if (d.value() <= 0 || total > (int64_t{1} << 40) / d.value()) return out;
+      total *= d.value();
+    } else if (!d.is_symbol() || rest != Dim(1)) {
+      return out;
+    } else {
+      rest = d;
+    }
+  }
+  if (total % divisor != 0) return out;
+  out[static_cast<size_t>(open - target.items.begin())] = rest * Dim(total / divisor);
+  return out;
+}
+
 }  // namespace
 
 std::optional<Terms> terms_of(const Graph& graph, ValueId value) { return Follower(graph).value(value); }
+
+std::optional<ir::Shape> computed_shape(const Graph& graph, const Node& node) {
+  const bool reshape = node.is("Reshape"), expand = node.is("Expand");
+  if (!reshape && !expand && !node.is("ConstantOfShape")) return std::nullopt;
+  const std::optional<Terms> target = terms_of(graph, node.inputs.back());
+  if (!target || target->scalar) return std::nullopt;
+  Shape shape;
+  for (const Term& t : target->items) shape.push_back(t.dim());
+  if (!reshape && !expand) return shape;
+  const ir::Fact& data = graph.value(node.inputs[0]).fact;
+  if (!data.is_tensor() || !data.shape) return std::nullopt;
+  if (expand) {
+    Result<Shape> both = ops::broadcast(*data.shape, shape);
+    return both ? std::optional(std::move(*both)) : std::nullopt;
+  }
+  const bool has_zero = std::any_of(target->items.begin(), target->items.end(), [](const Term& t) { return t == Term::of(int64_t{0}); });
+  if (has_zero && node.attrs.as<ops::ReshapeAttrs>().allowzero) return std::nullopt;
+  return reshaped(*target, *data.shape);
+}
 
 }  // namespace slipway::passes

@@ -41,4 +41,7 @@ inline constexpr size_t kMaxTerms = 64;
 /// What is known of a value by following its producers; nullopt when even its length is not known or it is no such tensor.
 std::optional<Terms> terms_of(const ir::Graph& graph, ir::ValueId value);
 
+/// The shape of the output of a Reshape, Expand or ConstantOfShape as far as its computed target tells; extents may stay unknown.
+std::optional<ir::Shape> computed_shape(const ir::Graph& graph, const ir::Node& node);
+
 }  // namespace slipway::passes

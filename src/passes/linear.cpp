@@ -78,17 +78,39 @@ std::optional<Linear> Linear::of(const Site& site, const ir::Node& node) {
   return l;
 }
 
-Linear::Ends Linear::ends(int64_t i) const {
+template <class F>
+void Linear::each_weight(F&& f) const {
+  int64_t i = 0;
   if (kind_ == Kind::gemm || kind_ == Kind::matmul) {
-    return transposed_b_ ? Ends{i % in_, i / in_} : Ends{i / out_, i % out_};
+    const int64_t rows = transposed_b_ ? out_ : in_, columns = transposed_b_ ? in_ : out_;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < columns; ++c) transposed_b_ ? f(i++, c, r) : f(i++, r, c);
+    }
+    return;
   }
-  const int64_t outer = i / taps_, in_per_group = in_ / groups_, out_per_group = out_ / groups_;
-  if (kind_ == Kind::conv) {
-    const int64_t out = outer / in_per_group;
-    return {out / out_per_group * in_per_group + outer % in_per_group, out};
+  const int64_t in_per_group = in_ / groups_, out_per_group = out_ / groups_;
+  const bool conv = kind_ == Kind::conv;
+  for (int64_t outer = 0; outer < (conv ? out_ : in_); ++outer) {
+    const int64_t group = outer / (conv ? out_per_group : in_per_group);
+    for (int64_t inner = 0; inner < (conv ? in_per_group : out_per_group); ++inner) {
+      const int64_t other = group * (conv ? in_per_group : out_per_group) + inner;
+      for (int64_t tap = 0; tap < taps_; ++tap) conv ? f(i++, other, outer) : f(i++, outer, other);
+    }
   }
-  const int64_t in = outer / out_per_group;
-  return {in, in / in_per_group * out_per_group + outer % out_per_group};
+}
+
+void Linear::scale(std::span<const double> factors, bool outputs) {
+  Tensor scaled(type_, weights_.dims());
+  each_weight([&](int64_t i, int64_t in, int64_t out) {
+    const double factor = factors[static_cast<size_t>(outputs ? out : in)];
+    if (type_ == ElementType::f32) {
+      scaled.as<float>()[i] = static_cast<float>(static_cast<double>(weights_.as<float>()[i]) * factor);
+    } else {
+      ops::store<double>(scaled, i, ops::load<double>(weights_, i) * factor);
+    }
+  });
+  weights_ = std::move(scaled);
+  weights_changed_ = true;
 }
 
 std::vector<double>& Linear::bias() {
@@ -97,23 +119,11 @@ std::vector<double>& Linear::bias() {
 }
 
 void Linear::scale_outputs(std::span<const double> factors) {
-  Tensor scaled(type_, weights_.dims());
-  for (int64_t i = 0; i < scaled.count(); ++i) {
-    ops::store<double>(scaled, i, ops::load<double>(weights_, i) * factors[static_cast<size_t>(ends(i).out)]);
-  }
-  weights_ = std::move(scaled);
-  weights_changed_ = true;
+  scale(factors, true);
   for (size_t c = 0; bias_ && c < bias_->size(); ++c) (*bias_)[c] *= factors[c];
 }
 
-void Linear::scale_inputs(std::span<const double> factors) {
-  Tensor scaled(type_, weights_.dims());
-  for (int64_t i = 0; i < scaled.count(); ++i) {
-    ops::store<double>(scaled, i, ops::load<double>(weights_, i) * factors[static_cast<size_t>(ends(i).in)]);
-  }
-  weights_ = std::move(scaled);
-  weights_changed_ = true;
-}
+void Linear::scale_inputs(std::span<const double> factors) { scale(factors, false); }
 
 void Linear::shift_outputs(std::span<const double> offsets) {
   std::vector<double>& b = bias();
@@ -123,10 +133,9 @@ void Linear::shift_outputs(std::span<const double> offsets) {
 void Linear::shift_inputs(std::span<const double> offsets) {
   const double alpha = kind_ == Kind::gemm ? static_cast<double>(attrs_.as<ops::GemmAttrs>().alpha) : 1.0;
   std::vector<double>& b = bias();
-  for (int64_t i = 0; i < weights_.count(); ++i) {
-    const Ends e = ends(i);
-    b[static_cast<size_t>(e.out)] += alpha * ops::load<double>(weights_, i) * offsets[static_cast<size_t>(e.in)];
-  }
+  each_weight([&](int64_t i, int64_t in, int64_t out) {
+    b[static_cast<size_t>(out)] += alpha * ops::load<double>(weights_, i) * offsets[static_cast<size_t>(in)];
+  });
 }
 
 Result<ir::ValueId> Linear::build(ir::Patch& patch, ir::ValueId input) const {

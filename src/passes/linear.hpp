@@ -34,11 +34,10 @@ class Linear {
   Result<ir::ValueId> build(ir::Patch& patch, ir::ValueId input) const;
 
  private:
-  /// The channels that element i of the weights connects.
-  struct Ends {
-    int64_t in, out;
-  };
-  Ends ends(int64_t i) const;
+  /// f(index of the weight, channel in, channel out) for every weight in order.
+  template <class F>
+  void each_weight(F&& f) const;
+  void scale(std::span<const double> factors, bool outputs);
   std::vector<double>& bias();
 
   enum class Kind { conv, transposed, gemm, matmul } kind_ = Kind::conv;

@@ -20,7 +20,8 @@ std::optional<Tensor> tensor_of(const Terms& terms, ElementType type) {
   return t;
 }
 
-bool has_subgraph_or_state(const ir::Node& node) {
+/// Not to be computed from what its inputs are.
+bool is_opaque(const ir::Node& node) {
   return node.op->has(ir::OpInfo::kHasSubgraph) || node.op->has(ir::OpInfo::kRandom) || node.op->has(ir::OpInfo::kGroup);
 }
 
@@ -42,44 +43,6 @@ std::optional<std::vector<int64_t>> constant_target(const Terms& target, const i
   return open <= 1 ? std::optional(out) : std::nullopt;
 }
 
-/// The shape that a computed target gives; -1 is worked out where the rest of both sides is numbers and equal symbols.
-ir::Shape reshaped(const Terms& target, const ir::Shape& from) {
-  ir::Shape out;
-  for (size_t i = 0; i < target.items.size(); ++i) {
-    const Term& t = target.items[i];
-    out.push_back(t.is_number() && t.number == 0 && i < from.size() ? from[i] : t.dim());
-  }
-  const auto open = std::find_if(target.items.begin(), target.items.end(), [](const Term& t) { return t.is_number() && t.number == -1; });
-  if (open == target.items.end()) return out;
-  ir::Shape left = from;
-  int64_t divisor = 1, total = 1;
-  for (size_t i = 0; i < out.size(); ++i) {
-    if (&target.items[i] == &*open) continue;
-    if (out[i].known()) {
-      if (out[i].value() <= 0 || divisor > (int64_t{1} << 40) / out[i].value()) return out;
-      divisor *= out[i].value();
-      continue;
-    }
-    const auto match = std::find_if(left.begin(), left.end(), [&](ir::Dim d) { return d.same(out[i]); });
-    if (match == left.end()) return out;
-    left.erase(match);
-  }
-  ir::Dim rest = 1;
-  for (ir::Dim d : left) {
-    if (d.known()) {
-      if (d.value() <= 0 || total > (int64_t{1} << 40) / d.value()) return out;
-      total *= d.value();
-    } else if (!d.is_symbol() || rest != ir::Dim(1)) {
-      return out;
-    } else {
-      rest = d;
-    }
-  }
-  if (total % divisor != 0) return out;
-  out[static_cast<size_t>(open - target.items.begin())] = rest * ir::Dim(total / divisor);
-  return out;
-}
-
 /// True when merging `shape` into the fact would say something new.
 bool says_more(const ir::Fact& fact, const ir::Shape& shape) {
   if (!fact.shape) return true;
@@ -91,38 +54,22 @@ bool says_more(const ir::Fact& fact, const ir::Shape& shape) {
   return false;
 }
 
-Answer refined(const Site& site, const ir::Shape& shape) {
-  const ir::Fact& fact = site.fact(site.out());
-  if (!says_more(fact, shape)) return not_mine();
-  ir::Patch patch(site.graph);
-  patch.refine(site.out(), ir::Fact::tensor(fact.type, shape));
-  return Answer(std::move(patch));
-}
-
-Result<Answer> visit_reshape(const Site& site) {
+/// A Reshape to a computed shape of which all but one extent is known reshapes to a constant.
+std::optional<Tensor> constant_shape(const Site& site) {
   const ir::Fact& data = *site.input(0);
+  if (site.constant_input(1) != nullptr || !has_rank(data)) return std::nullopt;
   const std::optional<Terms> target = terms_of(site.graph, site.node.inputs[1]);
-  if (!has_rank(data) || !target || target->scalar) return not_mine();
-  const auto& attrs = site.node.attrs.as<ops::ReshapeAttrs>();
+  if (!target || target->scalar) return std::nullopt;
   for (const Term& t : target->items) {
-    if (attrs.allowzero && (!t.is_number() || t.number == 0)) return not_mine();
+    if (site.node.attrs.as<ops::ReshapeAttrs>().allowzero && (!t.is_number() || t.number == 0)) return std::nullopt;
   }
-  const ir::Shape shape = reshaped(*target, *data.shape);
-  if (site.constant_input(1) == nullptr) {
-    if (const auto constant = constant_target(*target, *data.shape)) {
-      ir::Patch patch(site.graph);
-      const ir::ValueId to = patch.constant(Tensor::vector(*constant));
-      const ir::ValueId out = TRY(patch.add(site.node.op, site.node.attrs, {site.node.inputs[0], to}));
-      patch.refine(out, ir::Fact::tensor(data.type, shape));
-      return replaced(site, std::move(patch), out);
-    }
-  }
-  return refined(site, shape);
+  const auto constant = constant_target(*target, *data.shape);
+  return constant ? std::optional(Tensor::vector(*constant)) : std::nullopt;
 }
 
 Result<Answer> visit(const Site& site) {
   const ir::Node& node = site.node;
-  if (node.outputs.size() != 1 || node.inputs.empty() || has_subgraph_or_state(node)) return not_mine();
+  if (node.outputs.size() != 1 || node.inputs.empty() || is_opaque(node)) return not_mine();
   const ir::Fact& fact = site.fact(site.out());
   if (fact.is_tensor() && (is_integer(fact.type) || fact.type == ElementType::boolean)) {
     if (const std::optional<Terms> terms = terms_of(site.graph, site.out())) {
@@ -131,17 +78,20 @@ Result<Answer> visit(const Site& site) {
       }
     }
   }
-  if (node.is("Reshape")) return visit_reshape(site);
-  if (node.is("ConstantOfShape") || node.is("Expand")) {
-    const std::optional<Terms> target = terms_of(site.graph, node.inputs.back());
-    if (!target || target->scalar) return not_mine();
-    ir::Shape shape;
-    for (const Term& t : target->items) shape.push_back(t.dim());
-    if (node.is("ConstantOfShape")) return refined(site, shape);
-    if (!has_rank(*site.input(0))) return not_mine();
-    return refined(site, TRY(ops::broadcast(*site.input(0)->shape, shape)));
+  const std::optional<ir::Shape> shape = computed_shape(site.graph, node);
+  std::optional<Tensor> target = node.is("Reshape") ? constant_shape(site) : std::nullopt;
+  if (target) {
+    const ElementType type = fact.type;
+    ir::Patch patch(site.graph);
+    const ir::ValueId to = patch.constant(std::move(*target));
+    const ir::ValueId out = TRY(patch.add(node.op, node.attrs, {node.inputs[0], to}));
+    if (shape) patch.refine(out, ir::Fact::tensor(type, *shape));
+    return replaced(site, std::move(patch), out);
   }
-  return not_mine();
+  if (!shape || !says_more(fact, *shape)) return not_mine();
+  ir::Patch patch(site.graph);
+  patch.refine(site.out(), ir::Fact::tensor(fact.type, *shape));
+  return Answer(std::move(patch));
 }
 
 }  // namespace
