@@ -27,6 +27,12 @@ Status infer(InferContext& c) {
   return {};
 }
 
+/// In [0, 1) with 53 random bits, drawn as NumPy's RandomState does (so a seed means the same).
+double uniform(std::mt19937& random) {
+  const auto high = static_cast<double>(random() >> 5), low = static_cast<double>(random() >> 6);
+  return (high * 0x1p26 + low) * 0x1p-53;
+}
+
 Status run(RefContext& c) {
   const Tensor& x = c.in(0);
   const bool training = c.has(2) && c.in(2).count() == 1 && load<uint64_t>(c.in(2), 0) != 0;
@@ -36,9 +42,9 @@ Status run(RefContext& c) {
   std::vector<double> mask(v.size(), 1.0);
   if (training && ratio > 0) {
     const std::optional<int64_t>& seed = c.attrs<DropoutAttrs>().seed;
-    std::mt19937_64 random(seed ? static_cast<uint64_t>(*seed) : std::random_device{}());
+    std::mt19937 random(seed ? static_cast<uint32_t>(*seed) : std::random_device{}());
     for (size_t i = 0; i < v.size(); ++i) {
-      mask[i] = static_cast<double>(random() >> 11) * 0x1p-53 < ratio ? 0.0 : 1.0;
+      mask[i] = uniform(random) < ratio ? 0.0 : 1.0;
       v[i] *= mask[i] / (1 - ratio);
     }
   }
