@@ -7,6 +7,7 @@
 #include "ops/moves.hpp"
 #include "ops/onnx_node.hpp"
 #include "ops/sample.hpp"
+#include "ops/sample_body.hpp"
 #include "ops/subgraph.hpp"
 
 namespace slipway::ops {
@@ -247,6 +248,56 @@ Status upgrade_scan(OnnxNode& n) {
   return {};
 }
 
+// ---- samples
+
+using sample::counting;
+
+std::vector<Sample> if_samples() {
+  const auto branch = [](int64_t from) {
+    ir::Graph body;
+    body.add_output(body.add_constant("value", counting({2}, from)), "y");
+    return std::make_shared<const ir::Graph>(std::move(body));
+  };
+  const IfAttrs attrs{branch(10), branch(20)};
+  return {{"taken", attrs, {{boolean(true)}}}, {"not_taken", attrs, {sample::constant(boolean(false))}}};
+}
+
+/// Doubles the carried value, and collects what it was.
+std::vector<ir::ValueId> doubling(ir::Graph& body) {
+  const std::vector<ir::ValueId> in = body.inputs();
+  return {in[1], sample::node(body, "Add", {in[2], in[2]}), sample::node(body, "Identity", {in[2]})};
+}
+
+std::vector<Sample> loop_samples() {
+  const Fact number = Fact::tensor(ElementType::f32, Dims{2});
+  const LoopAttrs attrs{
+      sample::body({Fact::tensor(ElementType::i64, Dims{}), Fact::tensor(ElementType::boolean, Dims{}), number}, doubling)};
+  const Value start = counting({2}, 1);
+  return {{"three_trips", attrs, {{Tensor::scalar(int64_t{3})}, {boolean(true)}, {start}}, 2},
+          {"no_trip", attrs, {{Tensor::scalar(int64_t{0})}, sample::absent(), {start}}, 2},
+          {"condition_is_false", attrs, {sample::absent(), {boolean(false)}, {start}}, 2}};
+}
+
+/// Adds each slice to the state, and gives the state after each step.
+std::vector<ir::ValueId> running_sum(ir::Graph& body) {
+  const ir::ValueId sum = sample::node(body, "Add", {body.inputs()[0], body.inputs()[1]});
+  return {sum, sample::node(body, "Identity", {sum})};
+}
+
+std::vector<Sample> scan_samples() {
+  const Fact row = Fact::tensor(ElementType::f32, Dims{2});
+  ScanAttrs sum{sample::body({row, row}, running_sum)}, backwards = sum, columns = sum, batched = sum;
+  backwards.scan_input_directions = backwards.scan_output_directions = {1};
+  columns.scan_input_axes = {1};
+  columns.scan_output_axes = {-1};
+  batched.batched = true;
+  return {{"rows", sum, {{counting({2})}, {counting({3, 2})}}, 2},
+          {"backwards", backwards, {{counting({2})}, {counting({3, 2})}}, 2},
+          {"columns", columns, {{counting({2})}, {counting({2, 3})}}, 2},
+          {"batched", batched, {{counting({2, 2})}, {counting({2, 3, 2})}}, 2},
+          {"no_steps", sum, {{counting({2})}, {counting({0, 2})}}, 2}};
+}
+
 }  // namespace
 
 OpFamily control() {
@@ -258,6 +309,7 @@ OpFamily control() {
               .flag(Info::kDataDependent | Info::kHasSubgraph)
               .infer(infer_if)
               .reference(run_if)
+              .samples(if_samples)
               .doc("One of two graphs, by a condition."),
           Op("Loop", {1, 11, 13, 16, 19, 21, 23, 24, 25})
               .attrs<LoopAttrs>()
@@ -268,6 +320,7 @@ OpFamily control() {
               .flag(Info::kDataDependent | Info::kHasSubgraph)
               .infer(infer_loop)
               .reference(run_loop)
+              .samples(loop_samples)
               .doc("A graph run again and again, a number of times or while a condition holds."),
           Op("Scan", {8, 9, 11, 16, 19, 21, 23, 24, 25})
               .attrs<ScanAttrs>()
@@ -276,6 +329,7 @@ OpFamily control() {
               .flag(Info::kDataDependent | Info::kHasSubgraph)
               .infer(infer_scan)
               .reference(run_scan)
+              .samples(scan_samples)
               .upgrade(upgrade_scan)
               .doc("A graph run over the slices of tensors, with states carried along.")};
 }

@@ -11,8 +11,21 @@ struct OptionalAttrs {
   static constexpr auto fields() { return std::tuple{field("type", &OptionalAttrs::type)}; }
 };
 
+/// The kind and element type of a fact's text ("seq(f32[...])"); its shape does not matter for an optional without an element.
+Fact declared(std::string_view text, int depth = 0) {
+  constexpr int kMaxDepth = 8;
+  if (depth > kMaxDepth) return {};
+  for (const std::string_view wrap : {"optional(", "seq("}) {
+    if (text.substr(0, wrap.size()) != wrap) continue;
+    Fact inner = declared(text.substr(wrap.size()), depth + 1);
+    return wrap == "seq(" ? Fact::sequence(std::move(inner)) : inner;
+  }
+  const auto type = parse_element_type(text.substr(0, text.find_first_of("[)")));
+  return type ? Fact::tensor(*type) : Fact();
+}
+
 Status infer_optional(InferContext& c) {
-  Fact fact = c.has_input(0) ? c.input(0) : Fact();
+  Fact fact = c.has_input(0) ? c.input(0) : declared(c.attrs<OptionalAttrs>().type);
   fact.optional = !c.has_input(0);
   c.set(0, std::move(fact));
   return {};

@@ -3,6 +3,7 @@
 #include "ops/moves.hpp"
 #include "ops/onnx_node.hpp"
 #include "ops/sample.hpp"
+#include "ops/sample_body.hpp"
 #include "ops/split.hpp"
 #include "ops/subgraph.hpp"
 
@@ -350,6 +351,16 @@ std::vector<Sample> split_to_sequence_samples() {
           {"sizes", SplitToSequenceAttrs{-1}, {{counting(ElementType::string, {4})}, {ints({3, 1})}}}};
 }
 
+std::vector<Sample> map_samples() {
+  const auto body =
+      sample::body({Fact::tensor(ElementType::f32, Shape{Dim::unknown()}), Fact::tensor(ElementType::f32, Shape{1})},
+                   [](ir::Graph& g) -> std::vector<ir::ValueId> { return {sample::node(g, "Add", g.inputs())}; });
+  return {
+      {"sequence_and_tensor", SequenceMapAttrs{body}, {{three()}, {counting({1}, 100)}}},
+      {"two_sequences", SequenceMapAttrs{body}, {{three()}, {sequence_of({counting({1}), counting({1}, 1), counting({1}, 2)})}}},
+      {"nothing", SequenceMapAttrs{body}, {{sequence_of({})}, {counting({1})}}}};
+}
+
 }  // namespace
 
 OpFamily sequence() {
@@ -433,6 +444,7 @@ OpFamily sequence() {
               .flag(kHost | ir::OpInfo::kHasSubgraph)
               .infer(infer_map)
               .reference(run_map)
+              .samples(map_samples)
               .doc("A graph applied to each element of sequences.")};
 }
 
