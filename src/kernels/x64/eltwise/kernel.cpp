@@ -124,12 +124,15 @@ Result<std::shared_ptr<const Kernel>> Kernel::make(Isa isa, const EltwiseProgram
   if (isa < Isa::avx2) return fail(ErrorCode::unsupported, "jitted elementwise kernels need AVX2, not '{}'", slipway::name(isa));
   if (!program.valid()) return fail(ErrorCode::internal, "invalid elementwise program: {}", program.text());
   const std::lock_guard lock(mutex);
-  std::weak_ptr<const Kernel>& slot = known[fmt::format("{} {}", isa >= Isa::avx512, program.text())];
-  if (auto kernel = slot.lock()) return kernel;
+  const std::string text = fmt::format("{} {}", isa >= Isa::avx512, program.text());
+  if (const auto found = known.find(text); found != known.end()) {
+    if (auto kernel = found->second.lock()) return kernel;
+  }
   auto kernel = std::make_shared<Kernel>();
   kernel->program_ = program;
   kernel->code_ = TRY(jit::compile(Generator(isa, program).run()));
-  slot = kernel;
+  std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
+  known[text] = kernel;
   return std::shared_ptr<const Kernel>(kernel);
 }
 

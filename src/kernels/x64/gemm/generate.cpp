@@ -19,7 +19,7 @@ using jit::Operand;
 using jit::Vec;
 
 constexpr int kUnroll = 4;
-constexpr int kStraightSteps = 16;  ///< a known k up to here is unrolled whole
+constexpr int kStraightSteps = 8;  ///< a known k up to here is unrolled whole
 constexpr int kRowsPerBase = 5;
 
 /// Multiples 0..4 of a run-time stride as address parts.

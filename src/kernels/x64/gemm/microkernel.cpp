@@ -79,8 +79,10 @@ Result<std::shared_ptr<const Microkernel>> Microkernel::make(const MicrokernelSp
 
   TRY(check(spec));
   const std::lock_guard lock(mutex);
-  std::weak_ptr<const Microkernel>& slot = known[spec.text()];
-  if (auto kernel = slot.lock()) return kernel;
+  const std::string text = spec.text();
+  if (const auto found = known.find(text); found != known.end()) {
+    if (auto kernel = found->second.lock()) return kernel;
+  }
 
   auto kernel = std::make_shared<Microkernel>();
   kernel->spec_ = spec;
@@ -90,7 +92,8 @@ Result<std::shared_ptr<const Microkernel>> Microkernel::make(const MicrokernelSp
     kernel->staged_ = true;
     kernel->code_ = TRY(jit::compile(generate(kernel->spec_, true)));
   }
-  slot = kernel;
+  std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
+  known[text] = kernel;
   return std::shared_ptr<const Microkernel>(kernel);
 }
 

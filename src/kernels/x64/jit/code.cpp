@@ -3,20 +3,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <utility>
 
 #include "base/format.hpp"
+#include "base/knobs.hpp"
 #include "kernels/x64/jit/emit.hpp"
 
 namespace slipway::jit {
 
 namespace {
-
-std::atomic<bool> perf_map_enabled{false};
 
 void write_perf_map(const void* address, size_t bytes, const std::string& name) {
   const std::string path = fmt::format("/tmp/perf-{}.map", getpid());
@@ -51,6 +49,7 @@ Code& Code::operator=(Code&& other) noexcept {
 }
 
 Result<Code> compile(const Program& program) {
+  if (!knobs::kJit.get()) return fail(ErrorCode::unsupported, "{} is off: the portable kernels serve", knobs::kJit.name);
   const Allocation allocation = allocate(program);
   const Encoded encoded = TRY(emit(program, allocation));
 
@@ -72,10 +71,18 @@ Result<Code> compile(const Program& program) {
   code.entry_ = reinterpret_cast<Code::Function>(static_cast<uint8_t*>(pages) + encoded.entry);
   code.code_bytes_ = encoded.size - encoded.entry;
   code.spills_ = allocation.spills;
-  if (perf_map_enabled.load(std::memory_order_relaxed)) {
+  if (knobs::kPerfMap.get()) {
     write_perf_map(reinterpret_cast<const void*>(code.entry_), code.code_bytes_, program.name());
   }
   return code;
+}
+
+bool available() {
+  static const bool works = [] {
+    if (detected_isa() < Isa::avx2) return false;
+    return compile(Program(Isa::avx2, "probe")).has_value();
+  }();
+  return works;
 }
 
 }  // namespace slipway::jit

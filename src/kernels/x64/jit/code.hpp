@@ -40,10 +40,11 @@ class Code {
   int spills_ = 0;
 };
 
-/// Encodes for program.isa(). `unsupported` when the system refuses executable memory: portable kernels serve then.
+/// Encodes for program.isa(). `unsupported` when the system refuses executable memory or the knob SLIPWAY_JIT is off: portable
+/// kernels serve then. With the knob SLIPWAY_PERF_MAP a line a function goes to /tmp/perf-PID.map.
 Result<Code> compile(const Program& program);
 
-/// From now on writes a line per compiled function to /tmp/perf-PID.map, so that perf names jitted code.
-void enable_perf_map();
+/// Whether compile() can work on this machine at all; found out once. Tactics that need jitted code ask before they accept.
+bool available();
 
 }  // namespace slipway::jit
