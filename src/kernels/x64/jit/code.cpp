@@ -27,10 +27,6 @@ void write_perf_map(const void* address, size_t bytes, const std::string& name) 
 
 }  // namespace
 
-void enable_perf_map() {
-  perf_map_enabled.store(true, std::memory_order_relaxed);
-}
-
 Code::~Code() {
   if (pages_ != nullptr) munmap(pages_, page_bytes_);
 }
