@@ -1,5 +1,7 @@
 #include "ir/fact.hpp"
 
+#include "ir/lexical.hpp"
+
 namespace slipway::ir {
 
 bool Fact::is_static() const {
@@ -50,32 +52,37 @@ Fact merge(const Fact& a, const Fact& b) {
 }
 
 std::string to_string(const Fact& fact, const std::vector<std::string>* symbols) {
+  if (fact.optional) {
+    Fact held = fact;
+    held.optional = false;
+    return "optional(" + to_string(held, symbols) + ")";
+  }
   switch (fact.kind) {
-    case Fact::Kind::unknown: return "?";
-    case Fact::Kind::sequence: return "seq(" + to_string(*fact.element, symbols) + ")";
-    case Fact::Kind::map: return "map(" + std::string(name(fact.type)) + "," + to_string(*fact.element, symbols) + ")";
-    case Fact::Kind::tensor: break;
+    case Fact::Kind::unknown:
+      return "?";
+    case Fact::Kind::sequence:
+      return "seq(" + to_string(*fact.element, symbols) + ")";
+    case Fact::Kind::map:
+      return "map(" + std::string(name(fact.type)) + "," + to_string(*fact.element, symbols) + ")";
+    case Fact::Kind::tensor:
+      break;
   }
   std::string out(name(fact.type));
-  if (fact.shape) {
-    out += '[';
-    for (size_t i = 0; i < fact.shape->size(); ++i) {
-      const Dim d = (*fact.shape)[i];
-      if (i != 0) out += ',';
-      if (d.known()) {
-        out += std::to_string(d.value());
-      } else if (d.is_symbol()) {
-        const auto s = static_cast<size_t>(d.symbol_index());
-        out += symbols != nullptr && s < symbols->size() ? (*symbols)[s] : "s" + std::to_string(s);
-      } else {
-        out += '?';
-      }
+  if (!fact.shape) return out + "[...]";
+  out += '[';
+  for (size_t i = 0; i < fact.shape->size(); ++i) {
+    const Dim d = (*fact.shape)[i];
+    if (i != 0) out += ',';
+    if (d.known()) {
+      out += std::to_string(d.value());
+    } else if (d.is_symbol()) {
+      const auto s = static_cast<size_t>(d.symbol_index());
+      out += symbols != nullptr && s < symbols->size() ? identifier_or_quoted((*symbols)[s]) : "s" + std::to_string(s);
+    } else {
+      out += '?';
     }
-    out += ']';
-  } else {
-    out += "[...]";
   }
-  return fact.optional ? "optional(" + out + ")" : out;
+  return out + ']';
 }
 
 }  // namespace slipway::ir

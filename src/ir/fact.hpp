@@ -27,12 +27,19 @@ class Dim {
   constexpr bool same(Dim o) const { return v_ == o.v_ && v_ != -1; }
   constexpr bool operator==(const Dim&) const = default;
 
-  /// Arithmetic gives unknown as soon as one side is not known; x*1, x+0, x-0, x/1 keep a symbol.
-  friend Dim operator+(Dim a, Dim b) { return b.v_ == 0 ? a : a.v_ == 0 ? b : both(a, b) ? Dim(a.v_ + b.v_) : unknown(); }
-  friend Dim operator-(Dim a, Dim b) { return b.v_ == 0 ? a : both(a, b) ? Dim(a.v_ - b.v_) : unknown(); }
+  /// Arithmetic gives unknown as soon as one side is not known, and where the result is negative or does not fit;
+  /// x*1, x+0, x-0, x/1 keep a symbol.
+  friend Dim operator+(Dim a, Dim b) {
+    if (a.v_ == 0 || b.v_ == 0) return b.v_ == 0 ? a : b;
+    int64_t sum = 0;
+    return both(a, b) && !__builtin_add_overflow(a.v_, b.v_, &sum) ? Dim(sum) : unknown();
+  }
+  friend Dim operator-(Dim a, Dim b) { return b.v_ == 0 ? a : both(a, b) && a.v_ >= b.v_ ? Dim(a.v_ - b.v_) : unknown(); }
   friend Dim operator*(Dim a, Dim b) {
     if (a.v_ == 0 || b.v_ == 0) return 0;
-    return b.v_ == 1 ? a : a.v_ == 1 ? b : both(a, b) ? Dim(a.v_ * b.v_) : unknown();
+    if (a.v_ == 1 || b.v_ == 1) return b.v_ == 1 ? a : b;
+    int64_t product = 0;
+    return both(a, b) && !__builtin_mul_overflow(a.v_, b.v_, &product) ? Dim(product) : unknown();
   }
   friend Dim operator/(Dim a, Dim b) { return b.v_ == 1 ? a : both(a, b) && b.v_ != 0 ? Dim(a.v_ / b.v_) : unknown(); }
 
@@ -48,10 +55,10 @@ struct Fact {
   enum class Kind : uint8_t { unknown, tensor, sequence, map };
 
   Kind kind = Kind::unknown;
-  bool optional = false;                          ///< may hold nothing (ONNX optional)
-  ElementType type = ElementType::undefined;      ///< tensor element, or map key
-  std::optional<Shape> shape;                     ///< nullopt: rank unknown (tensor only)
-  std::shared_ptr<const Fact> element;            ///< of a sequence, or value of a map
+  bool optional = false;                      ///< may hold nothing (ONNX optional)
+  ElementType type = ElementType::undefined;  ///< tensor element, or map key
+  std::optional<Shape> shape;                 ///< nullopt: rank unknown (tensor only)
+  std::shared_ptr<const Fact> element;        ///< of a sequence, or value of a map
 
   static Fact tensor(ElementType type, std::optional<Shape> shape = std::nullopt) {
     Fact f;

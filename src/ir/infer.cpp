@@ -12,10 +12,43 @@ std::optional<std::vector<int64_t>> InferContext::ints(size_t i) const {
 }
 
 namespace {
-std::string label(const Node& node) { return fmt::format("in node '{}' ({})", node.name, node.op->name); }
+
+std::string label(const Node& node) {
+  return fmt::format("in node '{}' ({})", node.name, node.op->name);
+}
+
+/// Ids in range, counts within the operator's, no required input absent: what every infer function relies on.
+Status check_ports(const Graph& graph, const Node& node) {
+  const auto bad = [&](ValueId v) { return v != kNone && v >= graph.value_count(); };
+  if (std::any_of(node.inputs.begin(), node.inputs.end(), bad) || std::any_of(node.outputs.begin(), node.outputs.end(), bad) ||
+      node.declared_inputs() > node.inputs.size()) {
+    return fail(ErrorCode::internal, "a value id is out of range").with(label(node));
+  }
+  const auto declared = static_cast<int>(node.declared_inputs()), outputs = static_cast<int>(node.outputs.size());
+  const OpInfo& op = *node.op;
+  if (declared < op.min_inputs || (op.max_inputs >= 0 && declared > op.max_inputs) || outputs < op.min_outputs ||
+      (op.max_outputs >= 0 && outputs > op.max_outputs)) {
+    const auto range = [](int least, int most) {
+      return most < 0 ? fmt::format("{} or more", least) : fmt::format("{} to {}", least, most);
+    };
+    return fail(ErrorCode::invalid_model, "{} takes {} inputs and gives {} outputs, here are {} and {}", op.name,
+                range(op.min_inputs, op.max_inputs), range(op.min_outputs, op.max_outputs), declared, outputs)
+        .with(label(node));
+  }
+  for (int i = 0; i < op.min_inputs; ++i) {
+    if (node.inputs[static_cast<size_t>(i)] == kNone) {
+      return fail(ErrorCode::invalid_model, "the required input {} is missing", i).with(label(node));
+    }
+  }
+  if (node.attrs.type() != op.attrs)
+    return fail(ErrorCode::internal, "the attributes are of another operator's type").with(label(node));
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<Fact>> infer_node(const Graph& graph, const Node& node) {
+  TRY(check_ports(graph, node));
   std::vector<const Fact*> facts(node.declared_inputs(), nullptr);
   std::vector<const Tensor*> values(node.declared_inputs(), nullptr);
   for (size_t i = 0; i < facts.size(); ++i) {
@@ -49,42 +82,44 @@ Status infer_all(Graph& graph) {
 }
 
 Status verify(const Graph& graph) {
-  for (NodeId id : TRY(graph.topological())) {
+  std::vector<bool> available(graph.value_count(), false);  // without a producing node: inputs and constants
+  for (ValueId v : graph.inputs()) {
+    if (v >= graph.value_count()) return fail(ErrorCode::internal, "graph input id {} out of range", v);
+    available[v] = true;
+  }
+  for (ValueId v = 0; v < graph.value_count(); ++v) {
+    if (graph.value(v).is_constant() || graph.value(v).producer != kNone) available[v] = true;
+  }
+  for (NodeId id = 0; id < graph.node_slots(); ++id) {
     const Node& node = graph.node(id);
-    const auto declared = static_cast<int>(node.declared_inputs()), outputs = static_cast<int>(node.outputs.size());
-    if (declared < node.op->min_inputs || (node.op->max_inputs >= 0 && declared > node.op->max_inputs) ||
-        outputs < node.op->min_outputs || (node.op->max_outputs >= 0 && outputs > node.op->max_outputs)) {
-      return fail(ErrorCode::invalid_model, "{} takes {}..{} inputs and {}..{} outputs, here are {} and {}", node.op->name,
-                  node.op->min_inputs, node.op->max_inputs, node.op->min_outputs, node.op->max_outputs, declared, outputs)
-          .with(label(node));
-    }
-    if (node.attrs.type() != node.op->attrs) {
-      return fail(ErrorCode::internal, "the attributes are of another operator's type").with(label(node));
-    }
-    for (ValueId v : node.inputs) {
-      if (v != kNone && v >= graph.value_count()) return fail(ErrorCode::internal, "input id {} out of range", v).with(label(node));
-    }
+    if (!node.alive()) continue;
+    TRY(check_ports(graph, node));
     for (ValueId v : node.outputs) {
-      if (v == kNone) continue;
-      if (v >= graph.value_count() || graph.value(v).producer != id) {
-        return fail(ErrorCode::internal, "output {} has another producer", v).with(label(node));
+      if (v != kNone && graph.value(v).producer != id) {
+        return fail(ErrorCode::internal, "output '{}' has another producer", graph.value(v).name).with(label(node));
       }
     }
-    const std::vector<Fact> facts = TRY(infer_node(graph, node));
-    for (size_t i = 0; i < node.outputs.size(); ++i) {
-      if (node.outputs[i] != kNone && !compatible(graph.value(node.outputs[i]).fact, facts[i])) {
-        return fail(ErrorCode::invalid_model, "output '{}' is recorded as {} but inferred as {}", graph.value(node.outputs[i]).name,
-                    to_string(graph.value(node.outputs[i]).fact, &graph.symbols), to_string(facts[i], &graph.symbols))
-            .with(label(node));
+    for (ValueId v : node.inputs) {
+      if (v != kNone && !available[v]) {
+        return fail(ErrorCode::invalid_model, "input '{}' is not produced by any node", graph.value(v).name).with(label(node));
       }
     }
   }
   for (ValueId v : graph.outputs()) {
     if (v >= graph.value_count()) return fail(ErrorCode::internal, "graph output id {} out of range", v);
-    const ValueInfo& value = graph.value(v);
-    const bool is_input = std::find(graph.inputs().begin(), graph.inputs().end(), v) != graph.inputs().end();
-    if (value.producer == kNone && !value.is_constant() && !is_input) {
-      return fail(ErrorCode::invalid_model, "graph output '{}' is not produced by any node", value.name);
+    if (!available[v]) return fail(ErrorCode::invalid_model, "graph output '{}' is not produced by any node", graph.value(v).name);
+  }
+  for (NodeId id : TRY(graph.topological())) {
+    const Node& node = graph.node(id);
+    const std::vector<Fact> facts = TRY(infer_node(graph, node));
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == kNone) continue;
+      const ValueInfo& output = graph.value(node.outputs[i]);
+      if (!compatible(output.fact, facts[i])) {
+        return fail(ErrorCode::invalid_model, "output '{}' is recorded as {} but inferred as {}", output.name,
+                    to_string(output.fact, &graph.symbols), to_string(facts[i], &graph.symbols))
+            .with(label(node));
+      }
     }
   }
   return {};
