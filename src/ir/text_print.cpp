@@ -211,8 +211,10 @@ class Printer {
 
   std::string attributes(const Attrs& attrs) const {
     std::string out;
+    const std::vector<std::string_view> required = attrs.type()->required();
     for (const AttrEntry& entry : attrs.entries()) {
-      if (!entry.is_default) out += (out.empty() ? " {" : ", ") + std::string(entry.name) + "=" + attribute(entry.value);
+      const bool shown = !entry.is_default || std::find(required.begin(), required.end(), entry.name) != required.end();
+      if (shown) out += (out.empty() ? " {" : ", ") + std::string(entry.name) + "=" + attribute(entry.value);
     }
     return out.empty() ? out : out + "}";
   }
