@@ -79,11 +79,14 @@ Status run(RefContext& c) {
   return {};
 }
 
-/// Before opset 14 training was asked for by naming more than one output.
+/// Before opset 14 training was asked for by naming more than one output, before opset 7 by leaving out is_test.
 Status upgrade(OnnxNode& node) {
-  if (node.take_int("spatial", 1) != 1)
+  node.drop("consumed_inputs");
+  if (node.take_int("spatial", 1) != 1) {
     return Error(ErrorCode::unsupported, "BatchNormalization with spatial=0 is not supported");
-  if (node.version >= 14 || node.output_count == 1) return {};
+  }
+  const bool testing = node.take_int("is_test", 0) != 0;
+  if (node.version >= 14 || (node.version < 7 ? testing : node.output_count == 1)) return {};
   if (node.output_count > 3) {
     return Error(ErrorCode::unsupported, "saved_mean and saved_var of BatchNormalization before opset 14 are not supported");
   }
@@ -113,7 +116,7 @@ std::vector<Sample> samples() {
 }  // namespace
 
 OpFamily batch_normalization() {
-  return {Op("BatchNormalization", {7, 9, 14, 15})
+  return {Op("BatchNormalization", {1, 6, 7, 9, 14, 15})
               .attrs<A>()
               .in("X", kFloat)
               .in("scale", kFloat, 'S')

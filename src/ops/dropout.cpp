@@ -53,8 +53,15 @@ Status run(RefContext& c) {
   return {};
 }
 
+/// Before opset 12 the ratio was an attribute; before opset 7 training was the default.
 Status upgrade(OnnxNode& node) {
+  node.drop("consumed_inputs");
   if (node.version < 12) node.float_to_input("ratio", 1);
+  if (node.version < 7 && node.take_int("is_test", 0) == 0) {
+    Tensor training(E::boolean, {});
+    training.as<uint8_t>()[0] = 1;
+    node.set_input(2, node.constant(std::move(training)));
+  }
   return {};
 }
 
@@ -71,7 +78,7 @@ std::vector<Sample> samples() {
 }  // namespace
 
 OpFamily dropout() {
-  return {Op("Dropout", {7, 10, 12, 13, 22})
+  return {Op("Dropout", {1, 6, 7, 10, 12, 13, 22})
               .attrs<DropoutAttrs>()
               .in("data", kDropped)
               .opt("ratio", kDropped, 'R')

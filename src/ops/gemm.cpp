@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "ops/onnx_node.hpp"
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
@@ -235,6 +236,12 @@ Status run_qlinear_matmul(RefContext& c) {
   return {};
 }
 
+/// Before opset 7 an attribute allowed C to broadcast.
+Status upgrade_gemm(OnnxNode& node) {
+  node.drop("broadcast");
+  return {};
+}
+
 Sample gemm_sample(std::string label, GemmAttrs at, const Dims& a, const Dims& b, std::optional<Dims> c = {},
                    ElementType type = E::f32) {
   Sample s{std::move(label), at, {{sample::noise(type, a, 1)}, sample::constant(sample::noise(type, b, 2))}};
@@ -352,7 +359,7 @@ Result<MatMulShape> matmul_shape(const Dims& a, const Dims& b) {
 
 OpFamily gemm() {
   return {
-      Op("Gemm", {7, 9, 11, 13})
+      Op("Gemm", {1, 6, 7, 9, 11, 13})
           .attrs<GemmAttrs>()
           .in("A", kProduct)
           .in("B", kProduct)
@@ -361,6 +368,7 @@ OpFamily gemm() {
           .infer(infer_gemm)
           .reference(run_gemm)
           .samples(gemm_samples)
+          .upgrade(upgrade_gemm)
           .tolerance(Tolerance::rounding)
           .doc("alpha * A * B + beta * C, with A and B transposed when asked"),
       Op("MatMul", {1, 9, 13})

@@ -105,6 +105,11 @@ Status upgrade_group(OnnxNode& node) {
   return {};
 }
 
+Status upgrade_instance(OnnxNode& node) {
+  node.drop("consumed_inputs");
+  return {};
+}
+
 Sample make(std::string label, Attrs a, const Dims& x, ElementType type = E::f32) {
   return {std::move(label),
           std::move(a),
@@ -142,7 +147,7 @@ OpFamily group_normalization() {
           .upgrade(upgrade_group)
           .tolerance(Tolerance::rounding)
           .doc("Groups of channels brought to zero mean and unit variance, then scaled and shifted"),
-      Op("InstanceNormalization", {6, 22})
+      Op("InstanceNormalization", {1, 6, 22})
           .attrs<InstanceNormalizationAttrs>()
           .in("input", kFloat)
           .in("scale", kFloat)
@@ -151,6 +156,7 @@ OpFamily group_normalization() {
           .infer(infer_instance)
           .reference(run_instance)
           .samples(instance_samples)
+          .upgrade(upgrade_instance)
           .tolerance(Tolerance::rounding)
           .doc("Every channel of every image brought to zero mean and unit variance, then scaled and shifted"),
   };
