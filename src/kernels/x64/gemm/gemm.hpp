@@ -63,6 +63,8 @@ class Gemm {
     int64_t row_begin, row_end, group_begin, group_end;  ///< in tiles
   };
 
+  void block_k();
+  void block_rows(int tile_rows);
   Result<Tile> make_tile(int rows, int columns) const;
   Part part(int thread, int threads) const;
   void run_k_block(const GemmArgs& args, const Part& part, int64_t block) const;

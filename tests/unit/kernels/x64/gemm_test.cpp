@@ -103,8 +103,9 @@ TEST(Gemm, EqualsTheRecipeForEveryThreadCount) {
                               {29, 130, 50, false},
                               {64, 96, 100},
                               {40, 70, 1030, true, true},
-                              {7, 40, 2100, false, true},
-                              {20, 150, 2049, true, true, true},
+                              {47, 40, 1600, false, true},
+                              {3, 40, 8200, false, true},
+                              {20, 150, 3201, true, true, true},
                               {33, 64, 1024, true, false, true},
                               {2, 2, 0},
                               {4, 300, 3}};
@@ -121,7 +122,7 @@ TEST(Gemm, EqualsTheRecipeForEveryThreadCount) {
 }
 
 TEST(Gemm, ARowAloneEqualsTheRowInABatch) {
-  const Problem batch{23, 77, 1500, true, false};
+  const Problem batch{37, 77, 3100};
   const auto a = random_floats(batch.m * batch.k, 1), b = random_floats(batch.k * batch.n, 2);
   for (const Isa isa : runnable()) {
     const auto all = run(isa, batch, 1, a, b);
