@@ -1,11 +1,17 @@
 #include "ir/graph.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <queue>
 
 #include "base/format.hpp"
 
 namespace slipway::ir {
+
+GraphIdentity::GraphIdentity() {
+  static std::atomic<uint64_t> next{1};
+  number_ = next.fetch_add(1, std::memory_order_relaxed);
+}
 
 ValueId Graph::add_value(std::string value_name, Fact fact) {
   values_.push_back({std::move(value_name), std::move(fact), kNone, {}});

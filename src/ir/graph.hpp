@@ -40,9 +40,24 @@ struct Node {
   size_t declared_inputs() const { return captures_at == kNone ? inputs.size() : captures_at; }
 };
 
+/// A number that no two graphs of the process share, copies included: the key of whatever is cached for a graph.
+class GraphIdentity {
+ public:
+  GraphIdentity();
+  GraphIdentity(const GraphIdentity&) : GraphIdentity() {}
+  GraphIdentity& operator=(const GraphIdentity&) { return *this = GraphIdentity(); }
+  GraphIdentity(GraphIdentity&&) = default;
+  GraphIdentity& operator=(GraphIdentity&&) = default;
+  uint64_t number() const { return number_; }
+
+ private:
+  uint64_t number_;
+};
+
 /// Copyable (weights are shared). Not thread-safe while being changed.
 class Graph {
  public:
+  GraphIdentity identity;
   std::string name;
   std::map<std::string, std::string> metadata;  ///< the model's own key-value pairs
   std::string producer;                         ///< "pytorch 2.1" or empty

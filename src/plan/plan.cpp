@@ -383,7 +383,7 @@ Result<std::unique_ptr<Plan>> make(const ir::Graph& graph, std::span<const Input
     return producer != kNone && set[producer];
   };
   for (ValueId v : plan->graph.outputs()) {
-    if (made_by(v, in_rest)) rest_outputs.push_back(v);
+    if (made_by(v, in_rest) && std::find(rest_outputs.begin(), rest_outputs.end(), v) == rest_outputs.end()) rest_outputs.push_back(v);
   }
   if (!special.rest.empty()) {
     plan->rest = std::make_shared<const ir::Graph>(extract(plan->graph, special.rest, plan->rest_inputs, rest_outputs));

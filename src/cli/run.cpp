@@ -1,0 +1,174 @@
+// slipway run: one inference from the command line.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+
+#include "base/format.hpp"
+#include "base/low_precision.hpp"
+#include "cli/cli.hpp"
+#include "cli/inputs.hpp"
+#include "cli/profile.hpp"
+
+namespace slipway::cli {
+namespace {
+
+struct RunOptions {
+  ModelOptions model;
+  InputOptions input;
+  std::string output_dir, profile;
+  int top = 0;
+  bool json = false;
+};
+
+constexpr int64_t kShownElements = 8;
+
+std::string element_text(const Tensor& t, int64_t i) {
+  if (t.type() == ElementType::string) return "\"" + t.as<std::string>()[i] + "\"";
+  if (is_float(t.type())) return fmt::format("{:.6g}", load_double(t.data(), t.type(), i));
+  return std::to_string(load_int64(t.data(), t.type(), i));
+}
+
+std::string summary(const Tensor& t) {
+  std::string text = fmt::format("{} {}", name(t.type()), to_string(t.dims()));
+  if (contains(type_sets::kComplex, t.type())) return text;
+  text += "  [";
+  for (int64_t i = 0; i < std::min(t.count(), kShownElements); ++i) text += (i == 0 ? "" : ", ") + element_text(t, i);
+  text += t.count() > kShownElements ? ", ...]" : "]";
+  if (is_float(t.type()) && t.count() > 0) {
+    const std::vector<double> all = to_doubles(t.view());
+    const auto [low, high] = std::minmax_element(all.begin(), all.end());
+    text += fmt::format("  min {:.5g}  max {:.5g}  mean {:.5g}", *low, *high,
+                        std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(all.size()));
+  }
+  return text;
+}
+
+/// The K largest scores of the last axis, softmaxed when they do not look like probabilities.
+void print_top(const std::string& output, const Tensor& t, int k) {
+  const int64_t classes = t.dims().empty() ? 1 : t.dims().back();
+  const std::vector<double> all = to_doubles(t.view());
+  for (int64_t row = 0; classes > 0 && row < t.count() / classes; ++row) {
+    const double* scores = all.data() + row * classes;
+    const double sum = std::accumulate(scores, scores + classes, 0.0), low = *std::min_element(scores, scores + classes);
+    const double high = *std::max_element(scores, scores + classes);
+    const bool probabilities = low >= 0 && std::abs(sum - 1) < 1e-2;
+    double total = 0;
+    for (int64_t i = 0; i < classes; ++i) total += std::exp(scores[i] - high);
+    std::vector<int64_t> order(static_cast<size_t>(classes));
+    std::iota(order.begin(), order.end(), int64_t{0});
+    const auto kept = std::min<int64_t>(k, classes);
+    std::partial_sort(order.begin(), order.begin() + kept, order.end(),
+                      [&](int64_t a, int64_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
+    std::printf("%s, row %lld:\n", output.c_str(), static_cast<long long>(row));
+    for (int64_t i = 0; i < kept; ++i) {
+      const double score = scores[order[static_cast<size_t>(i)]];
+      std::printf("  %6lld  %s %.4f\n", static_cast<long long>(order[static_cast<size_t>(i)]), probabilities ? "p" : "softmax",
+                  probabilities ? score : std::exp(score - high) / total);
+    }
+  }
+}
+
+std::string json_escape(const std::string& text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<int>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string json_values(const Tensor& t) {
+  std::string out = "[";
+  for (int64_t i = 0; i < t.count(); ++i) {
+    if (i != 0) out += ',';
+    if (t.type() == ElementType::string) {
+      out += "\"" + json_escape(t.as<std::string>()[i]) + "\"";
+    } else if (t.type() == ElementType::boolean) {
+      out += load_int64(t.data(), t.type(), i) != 0 ? "true" : "false";
+    } else if (is_float(t.type())) {
+      const double v = load_double(t.data(), t.type(), i);
+      out += std::isfinite(v) ? fmt::format("{:.9g}", v) : std::isnan(v) ? "\"NaN\"" : v > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+    } else {
+      out += element_text(t, i);
+    }
+  }
+  return out + "]";
+}
+
+Status write_outputs(const engine::Engine& engine, const std::vector<ir::Value>& outputs, const std::string& folder) {
+  std::filesystem::create_directories(folder);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    std::string file = engine.outputs()[i].name;
+    std::replace(file.begin(), file.end(), '/', '_');
+    const Tensor* t = outputs[i].tensor();
+    if (t == nullptr) return fail(ErrorCode::unsupported, "output '{}' is not a tensor and cannot be written as .npy", file);
+    TRY(write_npy(folder + "/" + file + ".npy", *t));
+  }
+  return {};
+}
+
+Status run(const RunOptions& options) {
+  const std::shared_ptr<engine::Engine> engine = TRY(open_model(options.model, TRY(engine_options(options.model))));
+  std::vector<std::string> notes;
+  const std::vector<ir::Value> inputs = TRY(make_inputs(*engine, options.input, notes));
+  for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
+  const std::unique_ptr<runtime::Session> session = engine->session();
+  std::vector<ir::Value> outputs;
+  {
+    const Progress progress("running " + options.model.model);
+    TRY(session->run(inputs, outputs));
+  }
+  if (!options.profile.empty()) TRY(profile_to_file(*session, inputs, options.profile));
+  if (!options.output_dir.empty()) TRY(write_outputs(*engine, outputs, options.output_dir));
+  if (options.json) {
+    std::string text = "{\"outputs\":[";
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const Tensor* t = outputs[i].tensor();
+      text += fmt::format("{}{{\"name\":\"{}\"", i == 0 ? "" : ",", json_escape(engine->outputs()[i].name));
+      if (t != nullptr) {
+        std::string shape;
+        for (int64_t d : t->dims()) shape += (shape.empty() ? "" : ",") + std::to_string(d);
+        text += fmt::format(",\"type\":\"{}\",\"shape\":[{}],\"data\":{}", name(t->type()), shape, json_values(*t));
+      }
+      text += "}";
+    }
+    std::printf("%s]}\n", text.c_str());
+    return {};
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::string& output = engine->outputs()[i].name;
+    const Tensor* t = outputs[i].tensor();
+    if (t == nullptr) {
+      const auto* list = outputs[i].sequence();
+      std::printf("%s: %s\n", output.c_str(), list == nullptr ? "nothing" : fmt::format("sequence of {}", list->size()).c_str());
+    } else if (options.top > 0 && is_float(t->type())) {
+      print_top(output, *t, options.top);
+    } else {
+      std::printf("%s: %s\n", output.c_str(), summary(*t).c_str());
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Work& work) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App& command = *app.add_subcommand("run", "Run a model once on files, pictures or random inputs");
+  add_model_options(command, options->model);
+  add_input_options(command, options->input);
+  command.add_option("--output-dir", options->output_dir, "Write each output as NAME.npy into this folder");
+  command.add_option("--top", options->top, "Print the K highest classes of each row")->check(CLI::PositiveNumber);
+  command.add_flag("--json", options->json, "Print the outputs as one JSON object");
+  command.add_option("--profile", options->profile, "Write per-step times to this JSON file");
+  command.callback([options, &work] { work = [options] { return run(*options); }; });
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,71 @@
+// Engine: a model made ready for one machine: optimised graph, weights, options. What cli, serve and capi call.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/graph.hpp"
+#include "passes/driver.hpp"
+#include "runtime/session.hpp"
+
+namespace slipway::engine {
+
+enum class Precision : uint8_t { fp32 };
+
+struct Options {
+  Isa isa = detected_isa();
+  int threads = 0;                         ///< 0: every CPU the process may use
+  bool deterministic = true;
+  bool passes = true;                      ///< false: the imported graph as it is
+  std::vector<std::string> skipped_passes;
+  std::optional<size_t> stop_after;        ///< stop after N patches (bisecting)
+  bool references_only = false;            ///< no tactic but the references
+  bool keep_values = false;                ///< every value stays readable for taps
+  bool explain = false;                    ///< plans record every tactic's cost or refusal
+  std::string forced_tactic;
+};
+
+/// One input or output as callers see it.
+struct Port {
+  std::string name;
+  ir::Fact fact;
+};
+
+/// Thread-safe once loaded; shared by its Sessions.
+class Engine {
+ public:
+  /// Opens an engine file, or imports and optimises a model file: told apart by content.
+  static Result<std::shared_ptr<Engine>> load(const std::filesystem::path& path, const Options& options = {});
+  /// The same from memory; `owner` keeps the bytes alive (they are copied when it is null).
+  static Result<std::shared_ptr<Engine>> load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const Options& options = {});
+  static Result<std::shared_ptr<Engine>> from_graph(ir::Graph graph, const Options& options = {});
+  ~Engine();
+
+  const std::vector<Port>& inputs() const { return inputs_; }
+  const std::vector<Port>& outputs() const { return outputs_; }
+  const ir::Graph& graph() const { return *graph_; }
+  /// What the passes did; empty for an engine file.
+  const passes::Report& passes() const { return passes_; }
+  const Options& options() const { return options_; }
+
+  /// A new Session with its own arena. threads 0: the engine's.
+  std::unique_ptr<runtime::Session> session(int threads = 0) const;
+
+ private:
+  Engine();
+
+  Options options_;
+  std::shared_ptr<const ir::Graph> graph_;
+  std::vector<Port> inputs_, outputs_;
+  passes::Report passes_;
+  std::unique_ptr<plan::PackedStore> store_;
+  std::shared_ptr<runtime::PlanCache> plans_;
+};
+
+/// "f32[batch,3,224,224]" with the model's own symbol names.
+std::string fact_text(const Engine& engine, const ir::Fact& fact);
+
+}  // namespace slipway::engine
