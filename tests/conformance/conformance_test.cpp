@@ -1,0 +1,55 @@
+// Every tactic on every sample of every operator it may accept, under the ISA cap of this run (SLIPWAY_MAX_ISA), one and two threads.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <map>
+
+#include "conformance/harness.hpp"
+#include "kernels/registry.hpp"
+#include "ops/registry.hpp"
+
+namespace slipway::conformance {
+namespace {
+
+bool may_accept(const tactic::Tactic& tactic, std::string_view op) {
+  for (std::string_view name : tactic.ops) {
+    if (name == op || name == "*") return true;
+  }
+  return false;
+}
+
+TEST(Conformance, EveryTacticOnEverySample) {
+  const Isa cap = detected_isa();
+  std::map<std::string, int> accepted;
+  for (const ops::Op* op : ops::all()) {
+    for (const ops::Sample& sample : op->make_samples()) {
+      const Result<Subject> subject = subject_of(*op, sample);
+      if (!subject && subject.error().code == ErrorCode::unsupported) continue;
+      if (!subject) {
+        ADD_FAILURE() << op->name << "/" << sample.label << ": " << subject.error().text();
+        continue;
+      }
+      for (const tactic::Tactic& tactic : kernels::all()) {
+        if (tactic.isa > cap || !may_accept(tactic, op->name)) continue;
+        if (op->has(ir::OpInfo::kDataDependent) || op->has(ir::OpInfo::kHasSubgraph)) continue;  // the host lane's
+        for (int threads : {1, 2}) {
+          const Report report = check(*subject, tactic, cap, threads);
+          if (report.outcome == Outcome::failed) {
+            ADD_FAILURE() << tactic.name << " on " << subject->label << ", " << threads << " threads: " << report.text;
+          }
+          if (report.outcome == Outcome::passed) ++accepted[std::string(tactic.name)];
+        }
+      }
+    }
+  }
+  // A tactic that accepts nothing is not tested at all.
+  for (const tactic::Tactic& tactic : kernels::all()) {
+    if (tactic.isa > cap || tactic.ops.front() == "Reorder") continue;
+    EXPECT_GT(accepted[std::string(tactic.name)] + (may_accept(tactic, "Group") ? 1 : 0), 0)
+        << tactic.name << " accepted no sample: add one to its operator";
+    std::printf("%-32s %d runs\n", std::string(tactic.name).c_str(), accepted[std::string(tactic.name)]);
+  }
+}
+
+}  // namespace
+}  // namespace slipway::conformance
