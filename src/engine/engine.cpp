@@ -51,12 +51,7 @@ Result<std::shared_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
 }
 
 Result<std::shared_ptr<Engine>> Engine::load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const Options& options) {
-  if (owner == nullptr) {
-    auto copy = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
-    bytes = *copy;
-    owner = copy;
-  }
-  return from_graph(TRY(import::read(bytes, std::move(owner))), options);
+  return from_graph(TRY(import::read(import::ModelBytes{bytes, std::move(owner), {}})), options);
 }
 
 std::unique_ptr<runtime::Session> Engine::session(int threads) const {

@@ -39,7 +39,7 @@ class Engine {
  public:
   /// Opens an engine file, or imports and optimises a model file: told apart by content.
   static Result<std::shared_ptr<Engine>> load(const std::filesystem::path& path, const Options& options = {});
-  /// The same from memory; `owner` keeps the bytes alive (they are copied when it is null).
+  /// The same from memory; `owner` keeps the bytes alive (weights are copied when it is null).
   static Result<std::shared_ptr<Engine>> load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const Options& options = {});
   static Result<std::shared_ptr<Engine>> from_graph(ir::Graph graph, const Options& options = {});
   ~Engine();
