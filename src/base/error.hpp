@@ -87,9 +87,12 @@ using Status = Result<void>;
 }  // namespace slipway
 
 /// `auto x = TRY(expression);` or `TRY(expression);`: the value of a Result, or return its error from this function.
-#define TRY(...)                                                  \
-  __extension__({                                                 \
-    auto slipway_result = (__VA_ARGS__);                          \
-    if (!slipway_result) return std::move(slipway_result).error(); \
-    std::move(slipway_result).value();                            \
+#define TRY(...) SLIPWAY_TRY(SLIPWAY_JOIN(slipway_result_, __COUNTER__), __VA_ARGS__)
+#define SLIPWAY_JOIN(a, b) SLIPWAY_JOIN_EXPANDED(a, b)
+#define SLIPWAY_JOIN_EXPANDED(a, b) a##b
+#define SLIPWAY_TRY(result, ...)                  \
+  __extension__({                                 \
+    auto result = (__VA_ARGS__);                  \
+    if (!result) return std::move(result).error(); \
+    std::move(result).value();                    \
   })

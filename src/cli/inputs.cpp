@@ -121,7 +121,7 @@ Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const I
     } else if (ends_with(file->second, ".npy")) {
       values.emplace_back(TRY(read_npy(file->second)));
     } else if (ends_with(file->second, ".pb")) {
-      values.push_back(TRY(import::onnx::read_value_file(file->second, port.fact)));
+      values.push_back(TRY(import::onnx::read_value(TRY(read_file(file->second)), port.fact)));
     } else {
       const auto shape = shapes.find(port.name);
       values.emplace_back(TRY(picture_input(file->second, port.name, port.fact, shape == shapes.end() ? nullptr : &shape->second, options, notes)));

@@ -83,7 +83,7 @@ Result<std::vector<ir::Value>> read_values(const fs::path& data, const char* ste
   for (size_t i = 0; i < ports.size(); ++i) {
     const fs::path file = data / fmt::format("{}_{}.pb", stem, i);
     if (!fs::exists(file)) break;
-    out.push_back(TRY(import::onnx::read_value_file(file.string(), ports[i].fact)));
+    out.push_back(TRY(import::onnx::read_value(TRY(read_file(file.string())), ports[i].fact)));
   }
   return out;
 }
