@@ -61,7 +61,7 @@ RESERVED = {
     re.compile(r"\b(secure_)?getenv\s*\("): (("base/knobs",), "reads the environment (declare a knob in base/knobs)"),
     re.compile(r"\bstd::(cout|cerr)\b|(?<![\w.>])(std::)?(f?printf|f?puts)\s*\("): (("cli",), "prints"),
     re.compile(r"(?<![\w.>])(std::)?(_?exit|quick_exit)\s*\("): (("cli",), "ends the process"),
-    re.compile(r"\bstd::(jthread|async|thread)\b(?!::)|\bpthread_create\b"): (("base", "serve"), "makes a thread"),
+    re.compile(r"\bstd::(jthread|async|thread)\b(?!::)|\bpthread_create\b"): (("base", "serve", "cli"), "makes a thread"),
 }
 WARN_LINES, MAX_LINES, MAX_COLUMNS = 600, 900, 130
 INCLUDE = re.compile(r'\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
