@@ -26,8 +26,11 @@ Result<Conversion> conversion(bool saturate, std::string_view round_mode) {
   return fail(ErrorCode::invalid_model, "round_mode '{}' is not one of up, down, nearest", round_mode);
 }
 
+/// Out of range: floats as `how` says, packed integers keep the low bits, wider integers saturate.
 void store_real(Tensor& y, int64_t i, double value, Conversion how) {
-  if (y.type() == ElementType::f8e8m0) {
+  if (contains(kSubByte, y.type()) && !is_float(y.type())) {
+    store<int64_t>(y, i, load_int64(&value, ElementType::f64, 0));
+  } else if (y.type() == ElementType::f8e8m0) {
     y.as<uint8_t>()[i] = Float8E8M0::from(value, how.saturate, how.round).bits;
   } else if (how.saturate && contains(kFloat8, y.type())) {
     store_saturated(y.data(), y.type(), i, value);

@@ -70,7 +70,9 @@ Status infer_loop(InferContext& c) {
   for (size_t i = 0; i < c.output_count(); ++i) {
     Fact fact = output_fact(*attrs.body, i + 1);
     if (i < carried && c.has_input(i + 2)) {
+      const bool optional = fact.optional;  // the body's word: without a trip even an optional start comes out
       fact = TRY(either(fact, c.input(i + 2)));
+      fact.optional = optional;
     } else if (i >= carried) {
       if (fact.shape) fact.shape->insert(fact.shape->begin(), Dim::unknown());
       fact.kind = Fact::Kind::tensor;

@@ -164,10 +164,10 @@ const ops::Op* GraphBuilder::find_op(Draft& draft) {
 bool GraphBuilder::upgrade(Draft& draft, const ops::Op*& op) {
   ops::OnnxNode& node = draft.node;
   if (op->upgrade_function() == nullptr || node.version == op->versions().back()) return true;
-  // Upgrades may index the inputs that the newest version requires; the first one every version has.
+  // Upgrades may index the inputs that the newest version requires; the first one every version has, unless it begins a list.
   const auto required = static_cast<size_t>(op->min_inputs);
   if (node.inputs.size() < required) node.inputs.resize(required, kNone);
-  if (required != 0 && node.inputs[0] == kNone) {
+  if (required != 0 && node.inputs[0] == kNone && !op->inputs()[0].variadic) {
     broken(draft, Error(ErrorCode::invalid_model, "the required input 0 is missing"));
     return false;
   }
