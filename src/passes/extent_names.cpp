@@ -40,6 +40,10 @@ Result<Answer> visit(const Site& site) {
     ir::Fact known = merge(site.graph.value(v).fact, facts[i]);
     const std::optional<ir::Shape> computed = computed_shape(site.graph, site.node);
     if (computed && computed->size() == known.shape->size()) known = merge(known, ir::Fact::tensor(known.type, *computed));
+    for (const SymbolicCut& cut : site.node.is("Slice") ? symbolic_cuts(site.graph, site.node) : std::vector<SymbolicCut>{}) {
+      ir::Dim& d = (*known.shape)[cut.axis];
+      if (!d.known() && !d.is_symbol()) d = bounded_extent(site.graph, cut.symbol, cut.bound);
+    }
     patch.refine(v, nameless(known) ? named(site.graph, known) : known);
     any = true;
   }

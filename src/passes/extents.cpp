@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/format.hpp"
 #include "ops/concat.hpp"
 #include "ops/constant.hpp"
 #include "ops/gather.hpp"
-#include "ops/reference.hpp"
 #include "ops/reshape.hpp"
 #include "ops/shape.hpp"
 #include "ops/slice.hpp"
@@ -292,11 +292,87 @@ Shape reshaped(const Terms& target, const Shape& from) {
   return out;
 }
 
+/// `bounded` is the smaller of `whole` and a number.
+bool is_bounded_by(const Graph& graph, Dim bounded, Dim whole) {
+  if (!bounded.is_symbol() || !whole.is_symbol()) return false;
+  const std::string start = "min(" + graph.symbols[static_cast<size_t>(whole.symbol_index())] + ",";
+  return graph.symbols[static_cast<size_t>(bounded.symbol_index())].rfind(start, 0) == 0;
+}
+
+/// ONNX broadcasting; unlike ops::broadcast it knows bounded extents, and never fails: what does not fit is unknown.
+Shape broadcast(const Graph& graph, const Shape& a, const Shape& b) {
+  const size_t rank = std::max(a.size(), b.size());
+  const auto at = [rank](const Shape& s, size_t i) { return i + s.size() < rank ? Dim(1) : s[i + s.size() - rank]; };
+  Shape out;
+  for (size_t i = 0; i < rank; ++i) {
+    const Dim x = at(a, i), y = at(b, i);
+    if (x == Dim(1) || x.same(y) || is_bounded_by(graph, x, y) || (y.known() && y != Dim(1))) {
+      out.push_back(y);
+    } else if (y == Dim(1) || is_bounded_by(graph, y, x) || x.known()) {
+      out.push_back(x);
+    } else {
+      out.push_back(Dim::unknown());
+    }
+  }
+  return out;
+}
+
+std::optional<Shape> broadcast_shape(const Graph& graph, const Node& node) {
+  std::optional<Shape> out;
+  for (ValueId v : node.inputs) {
+    if (v == ir::kNone) continue;
+    const ir::Fact& fact = graph.value(v).fact;
+    if (!fact.is_tensor() || !fact.shape) return std::nullopt;
+    out = out ? broadcast(graph, *out, *fact.shape) : *fact.shape;
+  }
+  return out;
+}
+
+/// From 0 or another start in steps of 1.
+std::optional<Shape> range_shape(const Graph& graph, const Node& node) {
+  const Known start = terms_of(graph, node.inputs[0]), limit = terms_of(graph, node.inputs[1]), step = terms_of(graph, node.inputs[2]);
+  if (!start || !limit || !step || step->items.size() != 1 || step->items[0] != Term::of(int64_t{1})) return std::nullopt;
+  const Dim count = add(limit->items.at(0), start->items.at(0), -1).dim();
+  return count.is_symbol() ? std::optional(Shape{count}) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Terms> terms_of(const Graph& graph, ValueId value) { return Follower(graph).value(value); }
 
+ir::Dim bounded_extent(Graph& graph, int symbol, int64_t bound) {
+  return graph.symbol(fmt::format("min({},{})", graph.symbols[static_cast<size_t>(symbol)], bound));
+}
+
+std::vector<SymbolicCut> symbolic_cuts(const Graph& graph, const Node& slice) {
+  std::vector<SymbolicCut> out;
+  const ir::Fact& data = graph.value(slice.inputs[0]).fact;
+  if (!data.is_tensor() || !data.shape || slice.inputs.size() < 3) return out;
+  std::optional<Terms> lists[5];
+  for (size_t i = 1; i < slice.inputs.size() && i < 5; ++i) {
+    if (slice.inputs[i] == ir::kNone) continue;
+    lists[i] = terms_of(graph, slice.inputs[i]);
+    if (!lists[i] || lists[i]->scalar) return out;
+  }
+  const auto &starts = lists[1], &ends = lists[2], &axes = lists[3], &steps = lists[4];
+  for (size_t i = 0; starts && ends && i < ends->items.size() && i < starts->items.size(); ++i) {
+    if (starts->items[i] != Term::of(int64_t{0})) continue;
+    if (steps && (i >= steps->items.size() || steps->items[i] != Term::of(int64_t{1}))) continue;
+    int64_t axis = static_cast<int64_t>(i);
+    if (axes) {
+      if (i >= axes->items.size() || !axes->items[i].is_number()) continue;
+      axis = axes->items[i].number < 0 ? axes->items[i].number + static_cast<int64_t>(data.shape->size()) : axes->items[i].number;
+    }
+    if (axis < 0 || axis >= static_cast<int64_t>(data.shape->size())) continue;
+    const Dim end = ends->items[i].dim(), extent = (*data.shape)[static_cast<size_t>(axis)];
+    if (end.is_symbol() && extent.known()) out.push_back({static_cast<size_t>(axis), end.symbol_index(), extent.value()});
+  }
+  return out;
+}
+
 std::optional<ir::Shape> computed_shape(const Graph& graph, const Node& node) {
+  if (node.op->has(ir::OpInfo::kElementwise)) return broadcast_shape(graph, node);
+  if (node.is("Range")) return range_shape(graph, node);
   const bool reshape = node.is("Reshape"), expand = node.is("Expand");
   if (!reshape && !expand && !node.is("ConstantOfShape")) return std::nullopt;
   const std::optional<Terms> target = terms_of(graph, node.inputs.back());
@@ -306,10 +382,7 @@ std::optional<ir::Shape> computed_shape(const Graph& graph, const Node& node) {
   if (!reshape && !expand) return shape;
   const ir::Fact& data = graph.value(node.inputs[0]).fact;
   if (!data.is_tensor() || !data.shape) return std::nullopt;
-  if (expand) {
-    Result<Shape> both = ops::broadcast(*data.shape, shape);
-    return both ? std::optional(std::move(*both)) : std::nullopt;
-  }
+  if (expand) return broadcast(graph, *data.shape, shape);
   const bool has_zero = std::any_of(target->items.begin(), target->items.end(), [](const Term& t) { return t == Term::of(int64_t{0}); });
   if (has_zero && node.attrs.as<ops::ReshapeAttrs>().allowzero) return std::nullopt;
   return reshaped(*target, *data.shape);

@@ -41,7 +41,19 @@ inline constexpr size_t kMaxTerms = 64;
 /// What is known of a value by following its producers; nullopt when even its length is not known or it is no such tensor.
 std::optional<Terms> terms_of(const ir::Graph& graph, ir::ValueId value);
 
-/// The shape of the output of a Reshape, Expand or ConstantOfShape as far as its computed target tells; extents may stay unknown.
+/// The shape of the node's output as far as computed operands tell (Reshape, Expand, ConstantOfShape, Range) or broadcasting with
+/// bounded extents does (elementwise nodes); extents may stay unknown. nullopt: nothing beyond what inference says.
 std::optional<ir::Shape> computed_shape(const ir::Graph& graph, const ir::Node& node);
+
+/// An extent that is the smaller of a symbol and a number (a table cut to the length of a sequence) has a symbol of its own, by whose
+/// name the relation is known: "min(L,512)". Broadcast against L it gives L: either it is L, or the two do not fit.
+ir::Dim bounded_extent(ir::Graph& graph, int symbol, int64_t bound);
+/// The axes of a Slice that run from 0 to a symbol in a known extent, with that symbol: axis, symbol, extent.
+struct SymbolicCut {
+  size_t axis = 0;
+  int symbol = 0;
+  int64_t bound = 0;
+};
+std::vector<SymbolicCut> symbolic_cuts(const ir::Graph& graph, const ir::Node& slice);
 
 }  // namespace slipway::passes
