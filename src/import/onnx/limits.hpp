@@ -10,11 +10,12 @@ constexpr int64_t kOldestIrVersion = 3, kNewestIrVersion = 14;
 /// Of the standard domain. Operators refuse what is older than their own upgrades understand.
 constexpr int64_t kOldestOpset = 1, kNewestOpset = 28;
 
-constexpr int kMaxGraphDepth = 32;             ///< sub-graphs inside sub-graphs
-constexpr int kMaxFunctionDepth = 32;          ///< functions that call functions
-constexpr int kMaxTypeDepth = 8;               ///< sequences of maps of optionals ...
-constexpr size_t kMaxNodes = size_t{1} << 18;  ///< of the whole model, functions expanded
-constexpr size_t kMaxNames = size_t{1} << 23;  ///< inputs and outputs of all nodes, functions expanded
+constexpr int kMaxGraphDepth = 32;                    ///< sub-graphs inside sub-graphs
+constexpr int kMaxFunctionDepth = 32;                 ///< functions that call functions
+constexpr int kMaxTypeDepth = 8;                      ///< sequences of maps of optionals ...
+constexpr size_t kMaxNodes = size_t{1} << 20;         ///< in the file
+constexpr size_t kMaxInlinedNodes = size_t{1} << 17;  ///< made by calls of functions
+constexpr size_t kMaxNames = size_t{1} << 23;         ///< inputs and outputs of all nodes, functions expanded
 constexpr size_t kMaxAttributes = size_t{1} << 22;
 constexpr size_t kMaxTensors = size_t{1} << 20;
 constexpr size_t kMaxEntries = size_t{1} << 20;  ///< metadata, declared values, opset imports, functions

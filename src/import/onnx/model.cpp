@@ -32,11 +32,12 @@ const FunctionProto* Model::function_of(const NodeProto& node) const {
   return at == functions_.end() ? nullptr : at->second;
 }
 
-Status Model::count(const NodeProto& node) {
+Status Model::count(const NodeProto& node, const Frame& frame) {
   names_ += node.inputs.size() + node.outputs.size();
-  if (++nodes_ > kMaxNodes || names_ > kMaxNames) {
-    return fail(ErrorCode::limit, "with its functions expanded the model has more than {} nodes or {} node inputs and outputs",
-                kMaxNodes, kMaxNames);
+  if (frame.function != nullptr) ++inlined_nodes_;
+  if (inlined_nodes_ > kMaxInlinedNodes || names_ > kMaxNames) {
+    return fail(ErrorCode::limit, "the calls of functions make more than {} nodes or {} node inputs and outputs",
+                kMaxInlinedNodes, kMaxNames);
   }
   return {};
 }

@@ -31,7 +31,7 @@ class Model {
   const FunctionProto* function_of(const NodeProto& node) const;
 
   /// Counts a node as it is placed in a graph, functions expanded.
-  Status count(const NodeProto& node);
+  Status count(const NodeProto& node, const Frame& frame);
   /// Counts the symbols that a new graph copies.
   Status count_graph();
 
@@ -42,7 +42,7 @@ class Model {
   const ModelProto& proto_;
   Frame frame_;
   std::unordered_map<std::string, const FunctionProto*> functions_;
-  size_t nodes_ = 0, names_ = 0, symbols_ = 0;
+  size_t inlined_nodes_ = 0, names_ = 0, symbols_ = 0;
 };
 
 }  // namespace slipway::import::onnx

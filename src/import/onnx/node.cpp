@@ -48,7 +48,7 @@ Tensor constant_of(const ir::AttrValue& value) {
 }  // namespace
 
 Status GraphBuilder::add_node(const NodeProto& proto, Scope& scope) {
-  TRY(model_.count(proto));
+  TRY(model_.count(proto, scope.frame));
   std::string name = proto.name.empty() ? fmt::format("{}_{}", proto.op_type, graph_.node_slots()) : std::string(proto.name);
   name = unique_node_name(scope.prefix + name);
   Draft draft{proto, scope, fmt::format("{} ({})", name, proto.op_type), {}, {}};

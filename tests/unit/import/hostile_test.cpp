@@ -61,7 +61,7 @@ TEST(HostileModel, DeepTypesMeetALimit) {
 TEST(HostileModel, ManyNodesMeetALimit) {
   std::string bytes = Message().integer(1, 8).add(8, opset("", 17)).text();
   std::string nodes;
-  for (int i = 0; i < (1 << 18) + 1; ++i) nodes += std::string("\x0a\x00", 2);
+  for (int i = 0; i < (1 << 20) + 1; ++i) nodes += std::string("\x0a\x00", 2);
   bytes += Message().bytes(7, nodes).text();
   EXPECT_HAS(refusal(bytes, ErrorCode::limit), "nodes");
 }
