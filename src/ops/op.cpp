@@ -27,7 +27,7 @@ Op&& Op::add_out(Port port) {
 
 Op&& Op::in_list(std::string_view port, TypeSet types, char group, int least) && {
   add_in({port, types, group, least == 0, true});
-  min_inputs = static_cast<int>(inputs_.size()) - 1 + least;
+  if (least > 0) min_inputs = static_cast<int>(inputs_.size()) - 1 + least;
   return std::move(*this);
 }
 
@@ -39,7 +39,7 @@ Op&& Op::out_any(std::string_view port) && { return add_out({port, kAll, 0, fals
 
 Op&& Op::in_any_list(std::string_view port, int least) && {
   add_in({port, kAll, 0, least == 0, true, ir::Fact::Kind::unknown});
-  min_inputs = static_cast<int>(inputs_.size()) - 1 + least;
+  if (least > 0) min_inputs = static_cast<int>(inputs_.size()) - 1 + least;
   return std::move(*this);
 }
 

@@ -70,12 +70,15 @@ void GraphBuilder::add_inputs(const GraphProto& proto, Scope& scope, const Surro
 
 void GraphBuilder::add_captured(const GraphProto& proto, Scope& scope, const Surroundings& around) {
   const std::unordered_set<Text> free(proto.free_names.begin(), proto.free_names.end());
+  std::unordered_set<Text> own;  // names that the sub-graph makes itself
+  for (const auto& [name, id] : scope.names) own.insert(name);
+  for (const NodeProto& node : proto.nodes) own.insert(node.outputs.begin(), node.outputs.end());
   for (const Captured& c : around.captured) {
     const bool used = free.contains(c.name);
     if (!used && !c.is_input()) continue;
     ValueId id = kNone;
     if (c.is_input()) {
-      id = graph_.add_input(used ? c.value_name : c.value_name + ".captured", c.fact);
+      id = graph_.add_input(own.contains(c.value_name) ? c.value_name + ".captured" : c.value_name, c.fact);
     } else if (c.constant) {
       id = graph_.add_constant(c.value_name, c.constant);
     }
