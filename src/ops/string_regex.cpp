@@ -231,6 +231,8 @@ class Parser {
     } else if (c == 'x') {
       c = TRY(hexadecimal());
     } else if (c >= '0' && c <= '7') {
+      const bool octal = c == '0' || (!done() && text_[at_] >= '0' && text_[at_] <= '7');
+      if (!octal) return wrong("a reference to a group");
       c -= '0';
       for (int i = 0; i < 2 && !done() && text_[at_] >= '0' && text_[at_] <= '7'; ++i)
         c = c * 8 + static_cast<char32_t>(text_[at_++] - '0');
