@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "ops/activation.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/function.hpp"
 #include "ops/sample.hpp"
 
 namespace slipway::ops {
@@ -32,36 +34,24 @@ Status run_gelu(RefContext& c) {
   return map_floats(c, c.attrs<GeluAttrs>().approximate == "tanh" ? gelu_tanh : gelu_erf);
 }
 
-Status run_plain_gelu(RefContext& c) {
-  return map_floats(c, gelu_erf);
+void plain_body(FunctionBody& b) {
+  b.set(0, b.node("Gelu", GeluAttrs{}, {b.in(0)}));
 }
 
-Status run_quick_gelu(RefContext& c) {
-  const double alpha = c.attrs<QuickGeluAttrs>().alpha;
-  return map_floats(c, [&](double x) { return x / (1 + std::exp(-alpha * x)); });
+void quick_body(FunctionBody& b) {
+  b.set(0, b.node("Swish", SwishAttrs{.alpha = b.attrs<QuickGeluAttrs>().alpha}, {b.in(0)}));
 }
 
-/// Input 1, the bias of BiasGelu and FastGelu, is one row of the last axis.
-Status infer_biased(InferContext& c) {
-  const Shape *x = c.shape(0), *bias = c.shape(1);
-  if (bias != nullptr && bias->size() != 1) return Error(ErrorCode::invalid_model, "the bias must have one axis");
-  if (x != nullptr && bias != nullptr &&
-      (x->empty() || (x->back().known() && bias->front().known() && !x->back().same(bias->front())))) {
-    return Error(ErrorCode::invalid_model, "the bias must have the extent of the input's last axis");
-  }
-  return infer_same(c);
+/// Gelu of the sum with the bias, one row of the last axis.
+void biased_body(FunctionBody& b, const GeluAttrs& form) {
+  const ir::ValueId sum = b.has(1) ? b.node("Add", {b.in(0), b.in(1)}) : b.in(0);
+  b.set(0, b.node("Gelu", form, {sum}));
 }
-
-template <double (*F)(double)>
-Status run_biased(RefContext& c) {
-  std::vector<double> x = c.doubles(0);
-  const std::vector<double> bias = c.has(1) ? c.doubles(1) : std::vector<double>{0};
-  if (bias.empty() ? !x.empty() : x.size() % bias.size() != 0) {
-    return Error(ErrorCode::invalid_argument, "the bias must have the extent of the input's last axis");
-  }
-  for (size_t i = 0; i < x.size(); ++i) x[i] = F(x[i] + bias[i % bias.size()]);
-  c.set_doubles(0, c.in(0).type(), c.in(0).dims(), x);
-  return {};
+void fast_body(FunctionBody& b) {
+  return biased_body(b, {.approximate = "tanh"});
+}
+void bias_body(FunctionBody& b) {
+  return biased_body(b, {});
 }
 
 std::vector<Sample> gelu_samples() {
@@ -107,35 +97,14 @@ OpFamily gelu() {
           .reference(run_gelu)
           .samples(gelu_samples)
           .doc("x * P(X <= x) for normal X: 0.5 * x * (1 + erf(x / sqrt(2))), or its tanh form."));
-  add(microsoft("Gelu")
-          .in("X", kFloat)
-          .out("Y")
-          .infer(infer_same)
-          .reference(run_plain_gelu)
-          .samples(plain_samples)
-          .doc("Gelu by erf."));
-  add(microsoft("QuickGelu")
-          .attrs<QuickGeluAttrs>()
-          .in("X", kFloat)
-          .out("Y")
-          .infer(infer_same)
-          .reference(run_quick_gelu)
+  add(function<plain_body>(microsoft("Gelu").in("X", kFloat).out("Y")).samples(plain_samples).doc("Gelu by erf."));
+  add(function<quick_body, QuickGeluAttrs>(microsoft("QuickGelu").in("X", kFloat).out("Y"))
           .samples(quick_samples)
           .doc("x * sigmoid(alpha * x)."));
-  add(microsoft("FastGelu")
-          .in("X", kFloat)
-          .opt("bias", kFloat)
-          .out("Y")
-          .infer(infer_biased)
-          .reference(run_biased<gelu_tanh>)
+  add(function<fast_body>(microsoft("FastGelu").in("X", kFloat).opt("bias", kFloat).out("Y"))
           .samples(biased_samples)
           .doc("Gelu in its tanh form of x + bias."));
-  add(microsoft("BiasGelu")
-          .in("A", kFloat)
-          .in("B", kFloat)
-          .out("C")
-          .infer(infer_biased)
-          .reference(run_biased<gelu_erf>)
+  add(function<bias_body>(microsoft("BiasGelu").in("A", kFloat).in("B", kFloat).out("C"))
           .samples(biased_samples)
           .doc("Gelu by erf of A + B."));
   return family;
