@@ -10,6 +10,7 @@ Pass common_subexpression();
 Pass constant_folding();
 Pass eltwise();
 Pass extent_names();
+Pass function_bodies();
 Pass gelu();
 Pass layer_norm();
 Pass no_op();
@@ -23,6 +24,8 @@ Pass transposes();
 
 const std::vector<Stage>& pipeline() {
   static const std::vector<Stage> stages = {
+      // Operators that only stand for others go first.
+      {{function_bodies()}, kManyRounds},
       // What follows from constants and extents, first with the names that the model gives, then with names for the rest.
       {{constant_folding(), shape_arithmetic(), no_op(), common_subexpression()}, kManyRounds},
       {{extent_names(), constant_folding(), shape_arithmetic(), no_op(), common_subexpression()}, kManyRounds},
