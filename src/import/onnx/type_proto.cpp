@@ -13,6 +13,14 @@ Result<ElementType> element_type(int64_t number) {
   return fail(ErrorCode::unsupported, "element type {} is not one that slipway knows", number);
 }
 
+/// Placeholders that exporters write for "not known"; taken as names they would make unrelated extents equal.
+bool is_name(Text symbol) {
+  for (Text placeholder : {"", "?", "*", "-1", "None", "none", "unknown"}) {
+    if (symbol == placeholder) return false;
+  }
+  return true;
+}
+
 Dim load_extent(Text message, ir::Graph* graph) {
   Dim extent = Dim::unknown();
   Fields in(message);
@@ -22,7 +30,7 @@ Dim load_extent(Text message, ir::Graph* graph) {
       extent = value < 0 || value > kMaxTensorElements ? Dim::unknown() : Dim(value);
     } else if (in.tag() == 2) {
       const Text symbol = in.bytes();
-      extent = symbol.empty() || graph == nullptr ? Dim::unknown() : graph->symbol(symbol);
+      extent = is_name(symbol) && graph != nullptr ? graph->symbol(symbol) : Dim::unknown();
     }
   }
   return extent;

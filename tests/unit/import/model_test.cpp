@@ -18,6 +18,11 @@ TEST(ImportModel, KeepsInterfaceMetadataAndSymbols) {
   EXPECT_EQ(g.node(0).name, "act");
 }
 
+TEST(ImportModel, PlaceholdersAreNoSymbols) {
+  const ir::Graph g = import_good(one_node_model(node({"Relu", {"x"}, {"y"}}), {"?", "?", "None", "", "h"}));
+  EXPECT_EQ(fact_of(g, g.inputs()[0]), "f32[?,?,?,?,h]");
+}
+
 TEST(ImportModel, NodesWithoutNamesGetUniqueOnes) {
   const ir::Graph g = import_good(model(graph({{node({"Relu", {"x"}, {"a"}, "n"}), node({"Relu", {"a"}, {"b"}, "n"}),
                                                 node({"Relu", {"b"}, {"c"}, "n_1"}), node({"Relu", {"c"}, {"y"}})},
