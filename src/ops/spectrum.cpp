@@ -176,7 +176,9 @@ Status infer_stft(InferContext& c) {
     return fail(ErrorCode::invalid_model, "the signal has {} axes; [batch, length, 1 or 2] is expected", x->size());
   const auto step = c.ints(1), given = c.ints(3);
   Dim length = (*x)[1];
-  if (window != nullptr && window->size() == 1) length = (*window)[0];
+  if (window != nullptr && window->size() != 1)
+    return fail(ErrorCode::invalid_model, "the window has {} axes; 1 is expected", window->size());
+  if (window != nullptr) length = (*window)[0];
   if (c.has_input(3)) length = given ? Dim(TRY(scalar("frame_length", *given, 1))) : Dim::unknown();
   Dim frames, bins = length;
   if (step && (*x)[1].known() && length.known()) {
@@ -200,7 +202,7 @@ Status run_stft(RefContext& c) {
   const int64_t otherwise = c.has(2) ? static_cast<int64_t>(window.size()) : xd[1];
   const int64_t length = c.has(3) ? TRY(scalar("frame_length", c.ints(3), 1)) : otherwise;
   if (!c.has(2)) window.assign(static_cast<size_t>(std::max<int64_t>(std::min(length, xd[1]), 0)), 1.0);
-  if (length < 1 || length > xd[1] || static_cast<int64_t>(window.size()) != length) {
+  if (length < 1 || length > xd[1] || static_cast<int64_t>(window.size()) != length || (c.has(2) && c.in(2).dims().rank() != 1)) {
     return fail(ErrorCode::invalid_model,
                 "frames of {} need a window as long (it has {}) and a signal at least as long (it has {})", length, window.size(),
                 xd[1]);
