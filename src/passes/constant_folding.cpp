@@ -9,7 +9,7 @@ namespace {
 /// A result may be this large whatever it is made from; beyond, it may not be larger than what it replaces (twice, for casts).
 constexpr size_t kSmallResult = size_t{1} << 20;
 /// Operators that do more than touch each element once are folded only up to this many bytes in and out.
-constexpr size_t kHeavyBytes = size_t{16} << 20;
+constexpr size_t kHeavyBytes = size_t{1} << 20;
 
 bool touches_once(const ir::OpInfo& op) {
   if (op.has(ir::OpInfo::kElementwise) || op.has(ir::OpInfo::kView)) return true;
@@ -53,13 +53,18 @@ Result<Answer> visit(const Site& site) {
     if (node.outputs[i] == ir::kNone) continue;
     if (!facts[i].is_tensor()) return not_mine();
     const int64_t bytes = bytes_of(facts[i]);
-    if (bytes < 0 && bytes_in > kSmallResult) return declined("its result is of unknown size");
+    const bool selects = node.op->has(Info::kDataDependent);  // some of its input, or the places of some
+    if (bytes < 0 && !(selects && bytes_in <= kSmallResult)) return declined("its result is of unknown size");
     bytes_out += static_cast<size_t>(std::max<int64_t>(bytes, 0));
   }
   if (bytes_out > kSmallResult && bytes_out > 2 * bytes_in) {
     return declined(fmt::format("{} constant bytes would become {}", bytes_in, bytes_out));
   }
   if (!touches_once(*node.op) && bytes_in + bytes_out > kHeavyBytes) return declined("too much work to do beforehand");
+
+  const size_t growth = bytes_out > bytes_in ? bytes_out - bytes_in : 0;
+  if (growth > site.budget.constant_bytes) return declined("constants have grown enough");
+  site.budget.constant_bytes -= growth;
 
   const std::vector<ir::Value> results = TRY(ops::evaluate_node(site.graph, node, inputs, ops::reference_runner()));
   ir::Patch patch(site.graph);

@@ -26,6 +26,11 @@ Uses::Uses(const ir::Graph& graph) : first_(graph.value_count() + 1, 0), output_
 
 namespace {
 
+/// A patch walks over the whole graph. No model of real size comes near this; an absurd one is left as it is then.
+constexpr uint64_t kMaxWork = uint64_t{4} << 30;
+/// Reasons kept per pass.
+constexpr size_t kMaxDeclined = 1000;
+
 class Driver {
  public:
   Driver(std::span<const Stage> stages, const Options& options) : stages_(stages), options_(options) {}
@@ -48,10 +53,15 @@ class Driver {
     return ir::infer_all(trial) ? run(graph, depth) : Status();
   }
 
-  Report take_report() { return std::move(report_); }
+  Report take_report() {
+    report_.settled = report_.settled && work_ <= kMaxWork;
+    return std::move(report_);
+  }
 
  private:
-  bool exhausted() const { return options_.stop_after && report_.patches >= *options_.stop_after; }
+  bool exhausted() const {
+    return work_ > kMaxWork || (options_.stop_after && report_.patches >= *options_.stop_after);
+  }
 
   Status run_stage(ir::Graph& graph, const Stage& stage) {
     for (int round = 0; round < stage.rounds; ++round) {
@@ -89,13 +99,14 @@ class Driver {
       if (exhausted()) return {};
       if (!graph.node(id).alive()) continue;
       if (!uses) uses.emplace(graph);
-      const Site site{graph, *uses, id, graph.node(id), order};
+      const Site site{graph, *uses, id, graph.node(id), budget_, order};
       Result<Answer> answer = pass.visit(site);
       if (!answer) {
         decline(pass, site, answer.error().text());
         uses.reset();
       } else if (answer->has_patch()) {
         Status applied = std::move(*answer).take_patch().apply();
+        work_ += graph.node_slots() + graph.value_count();
         if (applied) {
           ++report_.patches;
           ++entry(pass).patches;
@@ -120,6 +131,7 @@ class Driver {
 
   void decline(const Pass& pass, const Site& site, std::string reason) {
     std::vector<Declined>& list = entry(pass).declined;
+    if (list.size() >= kMaxDeclined) return;
     Declined item{site.node.name, std::move(reason)};
     if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(std::move(item));
   }
@@ -127,6 +139,8 @@ class Driver {
   std::span<const Stage> stages_;
   const Options& options_;
   Report report_;
+  Budget budget_;
+  uint64_t work_ = 0;  ///< nodes and values walked over by patches
 };
 
 }  // namespace

@@ -29,7 +29,7 @@ struct Report {
   std::vector<PassReport> passes;  ///< in the order of first run
   size_t patches = 0;
   size_t nodes_before = 0, nodes_after = 0;  ///< of the main graph
-  bool settled = true;  ///< false: a stage was still changing things when its rounds were used up
+  bool settled = true;  ///< false: a stage was still changing things when its rounds, or the work allowed, were used up
 };
 
 /// Passes that run in turn; with `rounds` above 1 again and again until a whole round changes nothing.

@@ -33,6 +33,11 @@ class Uses {
   std::vector<bool> output_;
 };
 
+/// What a whole run may still spend, so that a hostile model cannot make it fill the memory.
+struct Budget {
+  size_t constant_bytes = size_t{256} << 20;  ///< by which constants computed beforehand may exceed those they are made from
+};
+
 /// The node under the pass's eye and what may be asked about its surroundings. Pointers and references into the graph die with the
 /// first node or constant that a Patch adds, `node` and `uses` do not: look first, then build.
 struct Site {
@@ -40,6 +45,7 @@ struct Site {
   const Uses& uses;
   ir::NodeId id;
   const ir::Node node;  ///< a copy
+  Budget& budget;
   const std::vector<uint32_t>& order;  ///< place of each node in topological order, by id; nodes added in this sweep have none
 
   /// Node `other` stands before this one in topological order.
