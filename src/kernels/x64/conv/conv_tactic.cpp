@@ -1,0 +1,424 @@
+// Direct convolution on the batch-reduce microkernel: every output tile of pixels x 32 channels is one sum over filter taps and
+// blocks of input channels.
+//
+// Layouts: blocked16 to blocked16; with at most 8 input channels the plain input is interleaved while its halo is written, and a
+// whole filter row is one stretch of k.
+#include <algorithm>
+#include <cstring>
+
+#include "base/format.hpp"
+#include "kernels/registry.hpp"
+#include "kernels/x64/conv/halo.hpp"
+#include "kernels/x64/eltwise/tail.hpp"
+#include "kernels/x64/gemm/microkernel.hpp"
+#include "ops/conv.hpp"
+#include "ops/group.hpp"
+
+namespace slipway::kernels {
+namespace {
+
+using conv::Window2d;
+using eltwise::Lie;
+using eltwise::Tail;
+using gemm::Microkernel;
+using gemm::MicrokernelArgs;
+using gemm::MicrokernelSpec;
+using tactic::Exec;
+using tactic::Fault;
+using tactic::Format;
+
+constexpr int64_t kBlock = 16;
+constexpr int kPanel = 32;
+/// Input channels up to which the interleaved first-layer form is used.
+constexpr int64_t kMaxInterleaved = 8;
+/// Bytes of input that a chunk of pixel tiles may touch, so that it stays in L2 over all output channels.
+constexpr int64_t kChunkBytes = 256 << 10;
+
+/// Everything about the layer that judge and build agree on.
+struct Layer {
+  Window2d window;
+  int64_t batch = 1, in_channels = 1, out_channels = 1, groups = 1;
+  bool interleaved = false;
+  Tail tail;
+
+  int64_t group_in() const { return in_channels / groups; }
+  int64_t group_out() const { return out_channels / groups; }
+  int64_t out_pixels() const { return window.h.out * window.w.out; }
+};
+
+bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
+  const ops::GroupAttrs* group = ops::group_of(query.node);
+  if (group != nullptr && group->kind != "conv") return reason = "not a convolution", false;
+  const Dims &x = query.inputs[0].dims, &w = query.inputs[1].dims;
+  if (query.inputs[0].type != ElementType::f32) return reason = "f32 only", false;
+  if (query.inputs[1].constant == nullptr) return reason = "the weights are not constant", false;
+  if (x.rank() < 3 || x.rank() > 4) return reason = "one or two spatial axes only", false;
+  if (x.count() == 0 || w.count() == 0) return reason = "empty", false;
+  if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
+  const auto& attrs = layer.tail.main->attrs.as<ops::ConvAttrs>();
+  const Result<ops::Window> window = attrs.window(x, w);
+  if (!window) return reason = window.error().message, false;
+  layer.window.w = window->back();
+  if (window->size() == 2) {
+    layer.window.h = window->front();
+  } else {
+    layer.window.h = {};
+    layer.window.h.in = layer.window.h.out = 1;
+  }
+  layer.batch = x[0];
+  layer.in_channels = x[1];
+  layer.out_channels = w[0];
+  layer.groups = attrs.group;
+  layer.interleaved = layer.groups == 1 && layer.in_channels <= kMaxInterleaved && layer.window.w.dilation == 1;
+  if (layer.groups > 1 && (layer.group_in() % kBlock != 0 || layer.group_out() % kBlock != 0)) {
+    return reason = "groups are not whole blocks of 16 channels", false;
+  }
+  return true;
+}
+
+/// A stretch of equal k-steps: `offsets` into the input, one per batch element.
+struct Stretch {
+  int64_t k = 0;
+  int64_t b_offset = 0;  ///< floats from the panel's start
+  std::vector<int64_t> offsets;
+};
+
+/// Rows (pixels) of one tile and where they begin.
+struct Tile {
+  int64_t in_offset = 0, out_pixel = 0;  ///< input in bytes, output in pixels
+  int kind = 0;                          ///< which kernel
+};
+
+class ConvKernel final : public tactic::Kernel {
+ public:
+  static Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, Layer layer, tactic::BuildContext& context) {
+    std::unique_ptr<ConvKernel> kernel(new ConvKernel());
+    TRY(kernel->prepare(query, std::move(layer), context));
+    return std::unique_ptr<tactic::Kernel>(std::move(kernel));
+  }
+
+  Fault run(const Exec& exec) const noexcept override {
+    const auto* x = static_cast<const float*>(exec.inputs[0]);
+    auto* y = static_cast<float*>(exec.outputs[0]);
+    auto* padded = reinterpret_cast<float*>(exec.scratch);
+    for (int64_t n = 0; n < layer_.batch; ++n) {
+      const float* image = x + n * in_image_;
+      if (layer_.interleaved) {
+        conv::pad_interleave(layer_.window, layer_.in_channels, image, padded, exec.team);
+        image = padded;
+      } else if (layer_.window.has_halo()) {
+        conv::pad_blocks(layer_.window, in_blocks(), kBlock, image, padded, exec.team);
+        image = padded;
+      }
+      auto task = [&](int thread, int threads) { run_part(exec, image, y + n * out_image_, n, thread, threads); };
+      exec.team.run(task);
+    }
+    return Fault::none;
+  }
+
+  std::string describe() const override {
+    return fmt::format("{}x{}{}", tile_rows_, kPanel, layer_.interleaved ? ", interleaved input" : "");
+  }
+
+ private:
+  int64_t in_blocks() const { return (layer_.in_channels + kBlock - 1) / kBlock; }
+  int64_t out_blocks() const { return (layer_.out_channels + kBlock - 1) / kBlock; }
+
+  Status prepare(const tactic::Query& query, Layer layer, tactic::BuildContext& context) {
+    layer_ = std::move(layer);
+    const Window2d& win = layer_.window;
+    in_image_ = layer_.interleaved ? layer_.in_channels * win.h.in * win.w.in : in_blocks() * kBlock * win.h.in * win.w.in;
+    out_image_ = out_blocks() * kBlock * layer_.out_pixels();
+    for (const eltwise::TailOperand& o : layer_.tail.operands) operands_.push_back({o.input, o.lie, nullptr});
+    make_stretches();
+    make_tiles(query.machine.isa);
+    TRY(make_kernels(query.machine.isa));
+    weights_ = TRY(pack_weights(context));
+    if (layer_.interleaved || win.has_halo()) {
+      const int64_t channels = layer_.interleaved ? layer_.in_channels : in_blocks() * kBlock;
+      context.book_scratch(static_cast<size_t>(win.padded_h() * win.padded_w() * channels) * sizeof(float));
+    }
+    for (size_t i = 0; i < operands_.size(); ++i) {
+      if (operands_[i].lie != Lie::channel || query.inputs[operands_[i].input].constant == nullptr) continue;
+      operands_[i].packed = TRY(pack_channel_vector(context, operands_[i].input));
+    }
+    return {};
+  }
+
+  /// The sum's order: blocks of channels, filter rows, filter columns; the last partial block by itself.
+  void make_stretches() {
+    const Window2d& win = layer_.window;
+    if (layer_.interleaved) {
+      Stretch s{win.w.kernel * layer_.in_channels, 0, {}};
+      for (int64_t r = 0; r < win.h.kernel; ++r) s.offsets.push_back(r * win.h.dilation * win.padded_w() * layer_.in_channels * 4);
+      stretches_.push_back(std::move(s));
+      return;
+    }
+    const int64_t channels = layer_.group_in(), whole = channels / kBlock, rest = channels % kBlock;
+    const int64_t plane = win.padded_h() * win.padded_w() * kBlock * 4;
+    const auto taps_of = [&](int64_t block, Stretch& s) {
+      for (int64_t r = 0; r < win.h.kernel; ++r) {
+        for (int64_t c = 0; c < win.w.kernel; ++c) {
+          s.offsets.push_back(block * plane + (r * win.h.dilation * win.padded_w() + c * win.w.dilation) * kBlock * 4);
+        }
+      }
+    };
+    if (whole > 0) {
+      Stretch s{kBlock, 0, {}};
+      for (int64_t b = 0; b < whole; ++b) taps_of(b, s);
+      stretches_.push_back(std::move(s));
+    }
+    if (rest > 0) {
+      Stretch s{rest, whole * kBlock * win.taps() * kPanel, {}};
+      taps_of(whole, s);
+      stretches_.push_back(std::move(s));
+    }
+  }
+
+  int64_t pixel_bytes() const { return (layer_.interleaved ? layer_.in_channels : kBlock) * 4; }
+  int64_t in_offset_of(int64_t pixel) const {
+    const Window2d& win = layer_.window;
+    const int64_t oy = pixel / win.w.out, ox = pixel % win.w.out;
+    return (oy * win.h.stride * win.padded_w() + ox * win.w.stride) * pixel_bytes();
+  }
+
+  /// Splits the output pixels into tiles of at most the registers' rows: an even split of the whole image where rows of pixels run
+  /// on without a gap, else of each row; short rows are joined in one tile with a displacement for each pixel.
+  void make_tiles(Isa isa) {
+    const Window2d& win = layer_.window;
+    const int64_t most = gemm::max_rows(isa, kPanel), pixels = layer_.out_pixels();
+    const bool flat = win.w.stride == 1 && win.h.stride == 1 && win.w.out == win.padded_w();
+    const auto split = [&](int64_t begin, int64_t count) {
+      const int64_t parts = (count + most - 1) / most;
+      for (int64_t i = 0; i < parts; ++i) {
+        const Team::Range r = Team::share(count, static_cast<int>(i), static_cast<int>(parts));
+        add_tile(begin + r.begin, r.end - r.begin, flat);
+      }
+    };
+    if (flat) {
+      split(0, pixels);
+    } else if (win.w.out * 2 > most) {
+      for (int64_t y = 0; y < win.h.out; ++y) split(y * win.w.out, win.w.out);
+    } else {
+      const int64_t rows = most / win.w.out;
+      for (int64_t y = 0; y < win.h.out; y += rows) add_tile(y * win.w.out, std::min(rows, win.h.out - y) * win.w.out, false);
+    }
+    const int64_t bytes_per_tile = std::max<int64_t>(1, in_blocks() * tile_rows_ * kBlock * 4 * win.h.stride * win.w.stride);
+    chunk_tiles_ = std::max<int64_t>(1, kChunkBytes / bytes_per_tile);
+  }
+
+  void add_tile(int64_t pixel, int64_t rows, bool flat) {
+    std::vector<int32_t> displacements;
+    const int64_t base = in_offset_of(pixel);
+    bool even = true;
+    const int64_t step = layer_.window.w.stride * pixel_bytes();
+    for (int64_t i = 0; i < rows; ++i) {
+      displacements.push_back(static_cast<int32_t>((flat ? i * step : in_offset_of(pixel + i) - base)));
+      even = even && displacements.back() == i * step;
+    }
+    const gemm::Rows a = even ? gemm::Rows::apart(static_cast<int32_t>(step)) : gemm::Rows::at(displacements);
+    int kind = 0;
+    for (; kind < static_cast<int>(kinds_.size()); ++kind) {
+      if (kinds_[static_cast<size_t>(kind)].rows == rows && kinds_[static_cast<size_t>(kind)].a == a) break;
+    }
+    if (kind == static_cast<int>(kinds_.size())) kinds_.push_back({static_cast<int>(rows), a, {}});
+    tile_rows_ = std::max(tile_rows_, static_cast<int>(rows));
+    tiles_.push_back({flat ? pixel * step : base, pixel, kind});
+  }
+
+  Status make_kernels(Isa isa) {
+    const int64_t group_blocks = (layer_.group_out() + kBlock - 1) / kBlock;
+    for (Kind& kind : kinds_) {
+      for (int narrow = 0; narrow < 2; ++narrow) {
+        if (narrow == 1 && group_blocks % 2 == 0) continue;
+        if (narrow == 0 && group_blocks < 2) continue;
+        for (size_t s = 0; s < stretches_.size(); ++s) {
+          MicrokernelSpec spec;
+          spec.isa = isa;
+          spec.rows = kind.rows;
+          spec.columns = narrow == 1 ? static_cast<int>(kBlock) : kPanel;
+          spec.panel_columns = kPanel;
+          spec.k = stretches_[s].k;
+          spec.batched = true;
+          spec.accumulate = s > 0;
+          spec.a_rows = kind.a;
+          spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(kBlock * 4));
+          spec.c_block_columns = static_cast<int>(kBlock);
+          if (s + 1 == stretches_.size() && !layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+          kind.kernels[narrow].push_back(TRY(Microkernel::make(spec)));
+        }
+      }
+    }
+    return {};
+  }
+
+  /// Panels of 32 output channels, each with its k-steps in the order of the sum.
+  Result<tactic::Packed> pack_weights(tactic::BuildContext& context) {
+    const Window2d& win = layer_.window;
+    const int64_t k_total = layer_.group_in() * win.taps();
+    const int64_t panels = (layer_.group_out() + kPanel - 1) / kPanel;
+    panel_floats_ = k_total * kPanel;
+    const Layer& l = layer_;
+    tactic::Packing packing;
+    packing.recipe = l.interleaved ? "conv_interleaved/f32/n32" : fmt::format("conv_blocked16/f32/n32/g{}", l.groups);
+    packing.bytes = static_cast<size_t>(l.groups * panels * panel_floats_) * sizeof(float);
+    const int64_t groups = l.groups, out = l.group_out(), in = l.group_in(), taps = win.taps();
+    const bool interleaved = l.interleaved;
+    packing.pack = [=](const Tensor& from, std::byte* to) {
+      const auto* w = from.as<float>();
+      auto* p = reinterpret_cast<float*>(to);
+      for (int64_t g = 0; g < groups; ++g) {
+        for (int64_t panel = 0; panel < panels; ++panel) {
+          const auto step = [&](int64_t c, int64_t tap) {
+            for (int64_t j = 0; j < kPanel; ++j) {
+              const int64_t o = panel * kPanel + j;
+              *p++ = o < out ? w[((g * out + o) * in + c) * taps + tap] : 0.0f;
+            }
+          };
+          if (interleaved) {
+            for (int64_t tap = 0; tap < taps; ++tap) {
+              for (int64_t c = 0; c < in; ++c) step(c, tap);
+            }
+            continue;
+          }
+          for (int64_t block = 0; block < in; block += kBlock) {
+            for (int64_t tap = 0; tap < taps; ++tap) {
+              for (int64_t c = block; c < std::min(in, block + kBlock); ++c) step(c, tap);
+            }
+          }
+        }
+      }
+    };
+    packing.unpack = [=](const std::byte* from, Tensor& to) {
+      auto* w = to.as<float>();
+      const auto* p = reinterpret_cast<const float*>(from);
+      for (int64_t g = 0; g < groups; ++g) {
+        for (int64_t panel = 0; panel < panels; ++panel) {
+          const auto step = [&](int64_t c, int64_t tap) {
+            for (int64_t j = 0; j < kPanel; ++j, ++p) {
+              const int64_t o = panel * kPanel + j;
+              if (o < out) w[((g * out + o) * in + c) * taps + tap] = *p;
+            }
+          };
+          if (interleaved) {
+            for (int64_t tap = 0; tap < taps; ++tap) {
+              for (int64_t c = 0; c < in; ++c) step(c, tap);
+            }
+            continue;
+          }
+          for (int64_t block = 0; block < in; block += kBlock) {
+            for (int64_t tap = 0; tap < taps; ++tap) {
+              for (int64_t c = block; c < std::min(in, block + kBlock); ++c) step(c, tap);
+            }
+          }
+        }
+      }
+    };
+    return context.pack(1, packing);
+  }
+
+  /// A vector over channels, continued with zeros to whole blocks (the last block's lanes are computed too).
+  Result<tactic::Packed> pack_channel_vector(tactic::BuildContext& context, size_t input) {
+    const int64_t channels = layer_.out_channels;
+    tactic::Packing packing;
+    packing.recipe = "channels/f32/16";
+    packing.bytes = static_cast<size_t>(out_blocks() * kBlock) * sizeof(float);
+    packing.pack = [channels, bytes = packing.bytes](const Tensor& from, std::byte* to) {
+      std::memset(to, 0, bytes);
+      std::memcpy(to, from.data(), static_cast<size_t>(channels) * sizeof(float));
+    };
+    packing.unpack = [](const std::byte* from, Tensor& to) { std::memcpy(to.data(), from, to.bytes()); };
+    return context.pack(input, packing);
+  }
+
+  void run_part(const Exec& exec, const float* image, float* out, int64_t n, int thread, int threads) const {
+    const int64_t group_blocks = (layer_.group_out() + kBlock - 1) / kBlock, panels = (group_blocks + 1) / 2;
+    const auto tile_count = static_cast<int64_t>(tiles_.size());
+    const int64_t chunks = (tile_count + chunk_tiles_ - 1) / chunk_tiles_;
+    const int64_t plane = layer_.out_pixels() * kBlock;  // floats of one output block
+    const Team::Range range = Team::share(chunks * layer_.groups * panels, thread, threads);
+    for (int64_t item = range.begin; item < range.end; ++item) {
+      const int64_t panel = item % panels, g = item / panels % layer_.groups, chunk = item / panels / layer_.groups;
+      const bool narrow = panel * 2 + 1 == group_blocks;
+      const int64_t block = g * group_blocks + panel * 2;
+      const auto* b = reinterpret_cast<const float*>(weights_.get()) + (g * panels + panel) * panel_floats_;
+      const auto* a = reinterpret_cast<const std::byte*>(image) +
+                      (layer_.interleaved ? 0 : g * (layer_.group_in() / kBlock) * layer_.window.padded_h() * layer_.window.padded_w() * kBlock * 4);
+      MicrokernelArgs args;
+      for (int64_t t = chunk * chunk_tiles_; t < std::min(tile_count, (chunk + 1) * chunk_tiles_); ++t) {
+        const Tile& tile = tiles_[static_cast<size_t>(t)];
+        args.a = a + tile.in_offset;
+        args.c = {out + block * plane + tile.out_pixel * kBlock, kBlock * 4, plane * 4};
+        for (size_t i = 0; i < operands_.size(); ++i) {
+          const Operand& o = operands_[i];
+          gemm::Surface& surface = args.operands[i + 1];
+          const auto* data = o.packed != nullptr ? reinterpret_cast<const float*>(o.packed.get()) : static_cast<const float*>(exec.inputs[o.input]);
+          if (o.lie == Lie::full) {
+            surface = {data + n * out_image_ + block * plane + tile.out_pixel * kBlock, kBlock * 4, plane * 4};
+          } else {
+            surface = {o.lie == Lie::channel ? data + block * kBlock : data, 0, 0};
+          }
+        }
+        const auto& kernels = kinds_[static_cast<size_t>(tile.kind)].kernels[narrow ? 1 : 0];
+        for (size_t s = 0; s < stretches_.size(); ++s) {
+          args.b = b + stretches_[s].b_offset;
+          args.a_offsets = stretches_[s].offsets.data();
+          args.batch = static_cast<int64_t>(stretches_[s].offsets.size());
+          (*kernels[s])(args);
+        }
+      }
+    }
+  }
+
+  struct Kind {
+    int rows;
+    gemm::Rows a;
+    std::vector<std::shared_ptr<const Microkernel>> kernels[2];  ///< [narrow][stretch]
+  };
+  struct Operand {
+    size_t input;
+    Lie lie;
+    tactic::Packed packed;
+  };
+
+  Layer layer_;
+  std::vector<Stretch> stretches_;
+  std::vector<Tile> tiles_;
+  std::vector<Kind> kinds_;
+  std::vector<Operand> operands_;
+  tactic::Packed weights_;
+  int64_t in_image_ = 0, out_image_ = 0, panel_floats_ = 0, chunk_tiles_ = 1;
+  int tile_rows_ = 0;
+};
+
+tactic::Verdict judge(const tactic::Query& query) {
+  Layer layer;
+  std::string reason;
+  if (!read_layer(query, layer, reason)) return tactic::Verdict::no(reason);
+  for (const eltwise::TailOperand& o : layer.tail.operands) {
+    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr) return tactic::Verdict::no("a channel operand that is not constant");
+  }
+  const double flops = 2.0 * static_cast<double>(query.outputs[0].dims.count()) * static_cast<double>(query.inputs[1].dims.count(1, query.inputs[1].dims.rank()));
+  constexpr double kFlopsPerUs = 90e3;
+  tactic::Verdict verdict = tactic::Verdict::yes(1 + flops / kFlopsPerUs / query.machine.threads, "direct");
+  verdict.inputs.assign(query.inputs.size(), Format::plain);
+  if (!layer.interleaved) verdict.inputs[0] = Format::blocked16;
+  for (const eltwise::TailOperand& o : layer.tail.operands) {
+    if (o.lie == Lie::full) verdict.inputs[o.input] = Format::blocked16;
+  }
+  verdict.outputs = {Format::blocked16};
+  return verdict;
+}
+
+Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict&, tactic::BuildContext& context) {
+  Layer layer;
+  std::string reason;
+  if (!read_layer(query, layer, reason)) return Error(ErrorCode::internal, reason);
+  return ConvKernel::build(query, std::move(layer), context);
+}
+
+}  // namespace
+
+tactic::TacticList conv_tactic() { return {{"x64.conv_direct", Isa::avx2, {"Conv", "Group"}, judge, build}}; }
+
+}  // namespace slipway::kernels

@@ -1,0 +1,25 @@
+// The zero-padded copy of a convolution's input that its taps read without asking for borders.
+#pragma once
+
+#include <cstdint>
+
+#include "base/thread_pool.hpp"
+#include "ops/window.hpp"
+
+namespace slipway::conv {
+
+/// A two-dimensional window (one axis: height 1).
+struct Window2d {
+  ops::WindowAxis h, w;
+  int64_t padded_h() const { return h.in + h.pad_begin + h.pad_end; }
+  int64_t padded_w() const { return w.in + w.pad_begin + w.pad_end; }
+  bool has_halo() const { return h.pad_begin + h.pad_end + w.pad_begin + w.pad_end != 0; }
+  int64_t taps() const { return h.kernel * w.kernel; }
+};
+
+/// Planes of `block` interleaved channels: from [planes][h.in][w.in][block] to [planes][padded_h][padded_w][block], zero around.
+void pad_blocks(const Window2d& window, int64_t planes, int64_t block, const float* from, float* to, Team& team);
+/// [channels][h.in][w.in] to [padded_h][padded_w][channels], zero around.
+void pad_interleave(const Window2d& window, int64_t channels, const float* from, float* to, Team& team);
+
+}  // namespace slipway::conv

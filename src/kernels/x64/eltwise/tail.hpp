@@ -1,0 +1,38 @@
+// From graph nodes to EltwisePrograms: the tail of a conv or matmul group, and whole elementwise groups.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/x64/eltwise/program.hpp"
+#include "tactic/tactic.hpp"
+
+namespace slipway::eltwise {
+
+/// How an operand's extents lie against those of the result.
+enum class Lie : uint8_t { full, channel, scalar, other };
+/// `channel_axis`: 1 for convolutions, the last axis for matrix products.
+Lie lie_of(const Dims& operand, const Dims& result, int channel_axis);
+
+struct TailOperand {
+  size_t input = 0;  ///< of the node
+  Lie lie = Lie::full;
+};
+
+/// A group taken apart: its main node and the program over the sum. Program operand 0 is the sum, operand 1 + i is operands[i].
+struct Tail {
+  const ir::Node* main = nullptr;
+  EltwiseProgram program = tail();
+  std::vector<TailOperand> operands;
+};
+
+/// Appends the step(s) of one node. `values`: program values of the node's tensor inputs; scalars of `constants` (one per input,
+/// nullptr: not a constant) become immediates. False: no such function.
+bool append_node(EltwiseProgram& program, const ir::Node& node, const std::vector<int>& values, const std::vector<const Tensor*>& constants,
+                 uint8_t& result);
+
+/// The main node and tail of a conv, conv_transpose, matmul or gemm, plain or group. `bias_input`: input 2 of the main node is added
+/// first. On failure `reason` says why.
+bool read_tail(const tactic::Query& query, int channel_axis, bool bias_input, Tail& out, std::string& reason);
+
+}  // namespace slipway::eltwise
