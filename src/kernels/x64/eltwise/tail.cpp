@@ -100,7 +100,9 @@ bool read_tail(const tactic::Query& query, int channel_axis, bool bias_input, Ta
   const Dims& result = query.outputs[0].dims;
   const auto add_operand = [&](size_t input, uint8_t& value) {
     if (query.inputs[input].type != ElementType::f32) return reason = "an operand of the tail is not f32", false;
-    const Lie lie = lie_of(query.inputs[input].dims, result, channel_axis);
+    const Dims& dims = query.inputs[input].dims;
+    const bool per_channel = input == 2 && bias_input && dims.rank() == 1 && dims[0] == result[channel_axis];  // Conv's bias is [C]
+    const Lie lie = per_channel ? Lie::channel : lie_of(dims, result, channel_axis);
     if (lie == Lie::other) return reason = "an operand of the tail neither has the output's shape nor is one value a channel", false;
     if (out.operands.size() + 2 > kMaxOperands) return reason = "too many operands in the tail", false;
     value = out.program.operand(lie == Lie::full ? Spread::full : lie == Lie::channel ? Spread::column : Spread::scalar);
