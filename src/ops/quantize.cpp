@@ -6,6 +6,7 @@
 
 #include "base/low_precision.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/function.hpp"
 #include "ops/sample.hpp"
 
 namespace slipway::ops {
@@ -302,30 +303,54 @@ std::vector<Sample> dynamic_samples() {
   return out;
 }
 
+/// In both domains the same; com.microsoft had the narrow types first.
+Op quantize_linear(std::vector<int> versions, std::string_view domain) {
+  return Op("QuantizeLinear", std::move(versions), domain)
+      .attrs<QuantizeAttrs>()
+      .in("x", kReal | types(E::i32), 0)
+      .in("y_scale", kReal | types(E::i32, E::f8e8m0), 0)
+      .opt("y_zero_point", kQuantized, 0)
+      .out("y", kQuantized, 0)
+      .infer(infer_quantize)
+      .reference(run_quantize)
+      .samples(quantize_samples)
+      .doc("saturate(round(x / y_scale) + y_zero_point), halves to even; per tensor, per axis or in blocks.");
+}
+
+Op dequantize_linear(std::vector<int> versions, std::string_view domain) {
+  return Op("DequantizeLinear", std::move(versions), domain)
+      .attrs<DequantizeAttrs>()
+      .in("x", kQuantized | types(E::i32), 'Q')
+      .in("x_scale", kReal | types(E::f8e8m0), 0)
+      .opt("x_zero_point", kQuantized | types(E::i32), 'Q')
+      .out("y", kReal, 0)
+      .tolerance(Tolerance::rounding)
+      .infer(infer_dequantize)
+      .reference(run_dequantize)
+      .samples(dequantize_samples)
+      .doc("(x - x_zero_point) * x_scale; per tensor, per axis or in blocks.");
+}
+
+/// com.microsoft's stand for those of ai.onnx.
+template <class S>
+void same_body(FunctionBody& b, std::string_view op) {
+  b.set(0, b.node(op, b.attrs<S>(), {b.in(0), b.in(1), b.in(2)}));
+}
+void quantize_body(FunctionBody& b) {
+  same_body<QuantizeAttrs>(b, "QuantizeLinear");
+}
+void dequantize_body(FunctionBody& b) {
+  same_body<DequantizeAttrs>(b, "DequantizeLinear");
+}
+
 }  // namespace
 
 OpFamily quantize() {
-  return {Op("QuantizeLinear", {10, 13, 19, 21, 23, 24, 25, 28})
-              .attrs<QuantizeAttrs>()
-              .in("x", kReal | types(E::i32), 0)
-              .in("y_scale", kReal | types(E::i32, E::f8e8m0), 0)
-              .opt("y_zero_point", kQuantized, 0)
-              .out("y", kQuantized, 0)
-              .infer(infer_quantize)
-              .reference(run_quantize)
-              .samples(quantize_samples)
-              .doc("saturate(round(x / y_scale) + y_zero_point), halves to even; per tensor, per axis or in blocks."),
-          Op("DequantizeLinear", {10, 13, 19, 21, 23, 24, 25, 28})
-              .attrs<DequantizeAttrs>()
-              .in("x", kQuantized | types(E::i32), 'Q')
-              .in("x_scale", kReal | types(E::f8e8m0), 0)
-              .opt("x_zero_point", kQuantized | types(E::i32), 'Q')
-              .out("y", kReal, 0)
-              .tolerance(Tolerance::rounding)
-              .infer(infer_dequantize)
-              .reference(run_dequantize)
-              .samples(dequantize_samples)
-              .doc("(x - x_zero_point) * x_scale; per tensor, per axis or in blocks."),
+  const std::vector<int> versions = {10, 13, 19, 21, 23, 24, 25, 28};
+  constexpr std::string_view kMicrosoft = "com.microsoft";
+  return {quantize_linear(versions, ""), dequantize_linear(versions, ""),
+          function<quantize_body, QuantizeAttrs>(quantize_linear({1}, kMicrosoft)),
+          function<dequantize_body, DequantizeAttrs>(dequantize_linear({1}, kMicrosoft)),
           Op("DynamicQuantizeLinear", {11})
               .in("x", types(E::f32))
               .out("y", types(E::u8), 0)
