@@ -1,4 +1,5 @@
-// Every tactic on every sample of every operator it may accept, under the ISA cap of this run (SLIPWAY_MAX_ISA), one and two threads.
+// Every tactic on every sample of every operator it may accept, under the ISA cap of this run (SLIPWAY_MAX_ISA), one and two
+// threads, inputs standing plain and in other formats.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -10,6 +11,12 @@
 
 namespace slipway::conformance {
 namespace {
+
+struct Way {
+  int threads;
+  tactic::Format standing;
+};
+constexpr Way kWays[] = {{1, tactic::Format::plain}, {2, tactic::Format::plain}, {2, tactic::Format::blocked16}, {1, tactic::Format::channels_last}};
 
 bool may_accept(const tactic::Tactic& tactic, std::string_view op) {
   for (std::string_view name : tactic.ops) {
@@ -32,10 +39,11 @@ TEST(Conformance, EveryTacticOnEverySample) {
       for (const tactic::Tactic& tactic : kernels::all()) {
         if (tactic.isa > cap || !may_accept(tactic, op->name)) continue;
         if (op->has(ir::OpInfo::kDataDependent) || op->has(ir::OpInfo::kHasSubgraph)) continue;  // the host lane's
-        for (int threads : {1, 2}) {
-          const Report report = check(*subject, tactic, cap, threads);
+        for (const auto& [threads, standing] : kWays) {
+          const Report report = check(*subject, tactic, cap, threads, standing);
           if (report.outcome == Outcome::failed) {
-            ADD_FAILURE() << tactic.name << " on " << subject->label << ", " << threads << " threads: " << report.text;
+            ADD_FAILURE() << tactic.name << " on " << subject->label << ", " << threads << " threads, inputs "
+                          << tactic::name(standing) << ": " << report.text;
           }
           if (report.outcome == Outcome::passed) ++accepted[std::string(tactic.name)];
         }

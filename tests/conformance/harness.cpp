@@ -200,7 +200,7 @@ Result<Subject> subject_of(const ops::Op& op, const ops::Sample& sample) {
   return subject_of_node(graph, node, std::move(values), op.tolerance(), std::string(op.name) + "/" + sample.label);
 }
 
-Report check(const Subject& subject, const tactic::Tactic& tactic, Isa isa, int threads) {
+Report check(const Subject& subject, const tactic::Tactic& tactic, Isa isa, int threads, Format standing) {
   const ir::Node& node = subject.graph.node(subject.node);
   std::vector<TensorDesc> inputs, outputs;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -209,7 +209,8 @@ Report check(const Subject& subject, const tactic::Tactic& tactic, Isa isa, int 
       const Tensor* t = subject.inputs[i].tensor();
       if (t == nullptr || t->type() == ElementType::string) return {Outcome::refused, "not plain tensors"};
       const ir::ValueInfo& v = subject.graph.value(node.inputs[i]);
-      d = {t->type(), t->dims(), Format::plain, v.is_constant() ? &v.constant : nullptr, v.name};
+      const bool plain = v.is_constant() || t->dims().rank() < 3 || bits(t->type()) < 8;
+      d = {t->type(), t->dims(), plain ? Format::plain : standing, v.is_constant() ? &v.constant : nullptr, v.name};
     }
     inputs.push_back(d);
   }

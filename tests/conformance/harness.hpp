@@ -34,8 +34,8 @@ struct Report {
   std::string text;  ///< the refusal's reason, or what differs
 };
 
-/// Asks, builds and runs the tactic with `threads` threads under `isa`.
-Report check(const Subject& subject, const tactic::Tactic& tactic, Isa isa, int threads);
+/// Asks, builds and runs the tactic with `threads` threads under `isa`; inputs of rank 3 and more stand in format `standing`.
+Report check(const Subject& subject, const tactic::Tactic& tactic, Isa isa, int threads, tactic::Format standing);
 
 /// Allocations made by this thread so far (global operator new is counted in this program).
 size_t allocations();
