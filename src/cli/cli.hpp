@@ -18,6 +18,7 @@ namespace slipway::cli {
 /// A subcommand's work; exit 0 when it succeeds, else the error is printed and exit is 1.
 using Work = std::function<Status()>;
 /// Each adds one subcommand and, when that is the one asked for, sets `work`. One file per subcommand.
+void add_build(CLI::App& app, Work& work);
 void add_run(CLI::App& app, Work& work);
 void add_bench(CLI::App& app, Work& work);
 void add_compare(CLI::App& app, Work& work);

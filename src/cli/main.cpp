@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", version_text);
   app.require_subcommand(1);
   slipway::cli::Work work;
+  slipway::cli::add_build(app, work);
   slipway::cli::add_run(app, work);
   slipway::cli::add_bench(app, work);
   slipway::cli::add_compare(app, work);

@@ -1,6 +1,11 @@
 #include "engine/engine.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/format.hpp"
+#include "base/log.hpp"
+#include "engine/engine_file.hpp"
 #include "engine/packed_store.hpp"
 #include "import/import.hpp"
 #include "kernels/registry.hpp"
@@ -47,10 +52,46 @@ Result<std::shared_ptr<Engine>> Engine::from_graph(ir::Graph graph, const Option
 }
 
 Result<std::shared_ptr<Engine>> Engine::load(const std::filesystem::path& path, const Options& options) {
+  const File file = TRY(File::open(path.string()));
+  FilePart head;
+  head.length = std::min<uint64_t>(file.size(), kSectionBytes);
+  if (is_engine_file(TRY(read_file(file, head)).bytes())) {
+    Result<std::shared_ptr<Engine>> engine = from_engine_bytes(TRY(read_file(file)), options);
+    if (!engine) return std::move(engine).error().with(fmt::format("in '{}'", path.string()));
+    return engine;
+  }
   return from_graph(TRY(import::read(path)), options);
 }
 
+Result<std::shared_ptr<Engine>> Engine::from_engine_bytes(const FileBytes& file, const Options& options) {
+  FileInfo info;
+  ir::Graph graph = TRY(read_engine_file(file, options.verify_weights, &info));
+  if (info.isa != options.isa) {
+    log(LogLevel::info, "the engine was built for {}, weights are packed anew for {}", name(info.isa), name(options.isa));
+  }
+  Options as_built = options;
+  as_built.passes = false;
+  return from_graph(std::move(graph), as_built);
+}
+
+Status Engine::save(const std::filesystem::path& path) const {
+  FileInfo info;
+  info.slipway_version = SLIPWAY_VERSION;
+  info.isa = options_.isa;
+  info.deterministic = options_.deterministic;
+  return write_engine_file(path, *graph_, info);
+}
+
 Result<std::shared_ptr<Engine>> Engine::load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const Options& options) {
+  if (is_engine_file(bytes)) {
+    if (owner == nullptr || reinterpret_cast<uintptr_t>(bytes.data()) % kAlignment != 0) {
+      std::shared_ptr<void> copy = allocate(bytes.size(), false);
+      std::memcpy(copy.get(), bytes.data(), bytes.size());
+      bytes = {static_cast<const std::byte*>(copy.get()), bytes.size()};
+      owner = std::move(copy);
+    }
+    return from_engine_bytes(FileBytes(owner, bytes.data(), bytes.size(), false), options);
+  }
   return from_graph(TRY(import::read(import::ModelBytes{bytes, std::move(owner), {}})), options);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mapped_file.hpp"
 #include "ir/graph.hpp"
 #include "passes/driver.hpp"
 #include "runtime/session.hpp"
@@ -26,6 +27,7 @@ struct Options {
   bool keep_values = false;                ///< every value stays readable for taps
   bool explain = false;                    ///< plans record every tactic's cost or refusal
   std::string forced_tactic;
+  bool verify_weights = false;             ///< check every weight section of an engine file
 };
 
 /// One input or output as callers see it.
@@ -41,6 +43,8 @@ class Engine {
   static Result<std::shared_ptr<Engine>> load(const std::filesystem::path& path, const Options& options = {});
   /// The same from memory; `owner` keeps the bytes alive (weights are copied when it is null).
   static Result<std::shared_ptr<Engine>> load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const Options& options = {});
+  /// Writes the engine file (engine_file.hpp).
+  Status save(const std::filesystem::path& path) const;
   static Result<std::shared_ptr<Engine>> from_graph(ir::Graph graph, const Options& options = {});
   ~Engine();
 
@@ -56,6 +60,7 @@ class Engine {
 
  private:
   Engine();
+  static Result<std::shared_ptr<Engine>> from_engine_bytes(const FileBytes& file, const Options& options);
 
   Options options_;
   std::shared_ptr<const ir::Graph> graph_;
