@@ -1,6 +1,7 @@
 #include "engine/engine_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
