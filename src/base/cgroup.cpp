@@ -74,9 +74,9 @@ std::optional<double> cgroup_cpu_quota(const std::string& root) {
     if (controllers.empty()) {
       for (const std::string& folder : folders(mount, path)) consider(quota_v2(folder));
     } else if (names_cpu(controllers)) {
-      for (const std::string& name : {std::string("cpu"), controllers}) {
-        for (const std::string& folder : folders(mount + "/" + name, path)) consider(quota_v1(folder));
-      }
+      const std::string alone = mount + "/cpu", together = mount + "/" + controllers;
+      for (const std::string& folder : folders(alone, path)) consider(quota_v1(folder));
+      for (const std::string& folder : folders(together, path)) consider(quota_v1(folder));
     }
   }
   return least;

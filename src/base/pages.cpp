@@ -36,7 +36,7 @@ std::shared_ptr<void> allocate_pages(size_t bytes) {
   const size_t length = round_up(bytes == 0 ? 1 : bytes, page_size()) + slack;
   void* const mapped = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
-  const std::shared_ptr<void> owner(mapped, [length](void* p) { munmap(p, length); });
+  std::shared_ptr<void> owner(mapped, [length](void* p) { munmap(p, length); });
   if (!huge) return owner;
   void* const aligned = reinterpret_cast<void*>(round_up(reinterpret_cast<uintptr_t>(mapped), kHugePage));
   madvise(aligned, length - slack, MADV_HUGEPAGE);

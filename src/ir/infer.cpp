@@ -107,7 +107,8 @@ Status verify(const Graph& graph) {
   }
   for (ValueId v : graph.outputs()) {
     if (v >= graph.value_count()) return fail(ErrorCode::internal, "graph output id {} out of range", v);
-    if (!available[v]) return fail(ErrorCode::invalid_model, "graph output '{}' is not produced by any node", graph.value(v).name);
+    if (available[v]) continue;
+    return fail(ErrorCode::invalid_model, "graph output '{}' is not produced by any node", graph.value(v).name);
   }
   for (NodeId id : TRY(graph.topological())) {
     const Node& node = graph.node(id);

@@ -128,7 +128,7 @@ class Printer {
     out += std::string(n.op->name) + "(";
     for (size_t i = 0; i < n.inputs.size(); ++i) {
       if (i == n.captures_at) {
-        out += i == 0 ? "; " : "; ";
+        out += "; ";
       } else if (i != 0) {
         out += ", ";
       }
