@@ -36,7 +36,8 @@ Status check_ports(const Graph& graph, const Node& node) {
         .with(label(node));
   }
   for (int i = 0; i < op.min_inputs; ++i) {
-    if (node.inputs[static_cast<size_t>(i)] == kNone) {
+    const bool optional = i < 32 && ((op.optional_inputs >> i) & 1) != 0;
+    if (!optional && node.inputs[static_cast<size_t>(i)] == kNone) {
       return fail(ErrorCode::invalid_model, "the required input {} is missing", i).with(label(node));
     }
   }

@@ -35,6 +35,8 @@ struct OpInfo {
   const AttrType* attrs = nullptr;
   /// Sets every output's fact; an error means that the model is wrong, unknown extents are fine.
   Status (*infer)(InferContext&) = nullptr;
+  /// Bit i: input i may be absent although one after it is not; inputs from min_inputs on may be absent anyway.
+  uint32_t optional_inputs = 0;
 
   bool has(Flag f) const { return (flags & f) != 0; }
 };

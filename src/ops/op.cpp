@@ -14,6 +14,7 @@ Op::Op(std::string_view op_name, std::vector<int> since_versions, std::string_vi
 Op&& Op::add_in(Port port) {
   inputs_.push_back(port);
   if (!port.optional) min_inputs = static_cast<int>(inputs_.size());
+  if (port.optional && inputs_.size() <= 32) optional_inputs |= 1u << (inputs_.size() - 1);
   max_inputs = port.variadic ? -1 : static_cast<int>(inputs_.size());
   return std::move(*this);
 }
