@@ -1,0 +1,165 @@
+// Depthwise convolution (one filter a channel) on blocked16, row by row, the tail applied to each sum in its register.
+#include <cstring>
+
+#include "base/format.hpp"
+#include "kernels/registry.hpp"
+#include "kernels/x64/conv/halo.hpp"
+#include "kernels/x64/eltwise/tail.hpp"
+#include "kernels/x64/window/rows.hpp"
+#include "ops/conv.hpp"
+#include "ops/group.hpp"
+
+namespace slipway::kernels {
+namespace {
+
+using eltwise::Lie;
+using eltwise::Tail;
+using tactic::Exec;
+using tactic::Fault;
+using tactic::Format;
+using window::kBlock;
+
+struct Layer {
+  conv::Window2d window;
+  std::vector<window::RowTaps> rows;
+  int64_t batch = 1, channels = 1;
+  Tail tail;
+
+  int64_t blocks() const { return (channels + kBlock - 1) / kBlock; }
+};
+
+bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
+  const ops::GroupAttrs* group = ops::group_of(query.node);
+  if (group != nullptr && group->kind != "conv") return reason = "not a convolution", false;
+  const Dims &x = query.inputs[0].dims, &w = query.inputs[1].dims;
+  if (query.inputs[0].type != ElementType::f32) return reason = "f32 only", false;
+  if (query.inputs[1].constant == nullptr) return reason = "the weights are not constant", false;
+  if (x.rank() < 3 || x.rank() > 4) return reason = "one or two spatial axes only", false;
+  if (x.count() == 0 || w.count() == 0) return reason = "empty", false;
+  const ir::Node& main = group == nullptr ? query.node : group->body->node(0);
+  const auto& attrs = main.attrs.as<ops::ConvAttrs>();
+  if (attrs.group != x[1] || w[0] != x[1] || w[1] != 1) return reason = "not one filter a channel", false;
+  if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
+  for (const eltwise::TailOperand& o : layer.tail.operands) {
+    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr) return reason = "a channel operand that is not constant", false;
+  }
+  const Result<ops::Window> window = attrs.window(x, w);
+  if (!window) return reason = window.error().message, false;
+  layer.window.w = window->back();
+  layer.window.h = window->front();
+  if (window->size() == 1) {
+    layer.window.h = {};
+    layer.window.h.in = layer.window.h.out = 1;
+  }
+  layer.batch = x[0];
+  layer.channels = x[1];
+  layer.rows = window::row_taps(layer.window.h);
+  if (layer.rows.empty() || !window::RowKernel::fits(layer.window.w)) return reason = "an unusual window", false;
+  return true;
+}
+
+/// [channels, 1, taps...] to [block][tap][16], zero beyond the channels.
+tactic::Packing pack_by_blocks(int64_t channels, int64_t taps) {
+  const int64_t blocks = (channels + kBlock - 1) / kBlock;
+  const auto place = [taps](int64_t c, int64_t t) { return (c / kBlock * taps + t) * kBlock + c % kBlock; };
+  tactic::Packing packing;
+  packing.recipe = taps == 1 ? "channels/f32/16" : "depthwise/f32/16";
+  packing.bytes = static_cast<size_t>(blocks * taps * kBlock) * sizeof(float);
+  packing.pack = [=, bytes = packing.bytes](const Tensor& from, std::byte* to) {
+    std::memset(to, 0, bytes);
+    for (int64_t i = 0; i < channels * taps; ++i) reinterpret_cast<float*>(to)[place(i / taps, i % taps)] = from.as<float>()[i];
+  };
+  packing.unpack = [=](const std::byte* from, Tensor& to) {
+    for (int64_t i = 0; i < channels * taps; ++i) to.as<float>()[i] = reinterpret_cast<const float*>(from)[place(i / taps, i % taps)];
+  };
+  return packing;
+}
+
+class DepthwiseKernel final : public tactic::Kernel {
+ public:
+  static Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, Layer layer, tactic::BuildContext& context) {
+    window::RowSpec spec;
+    spec.isa = query.machine.isa;
+    spec.reduce = window::Reduce::convolve;
+    spec.columns = layer.window.w;
+    spec.tap_row_bytes = layer.window.h.dilation * layer.window.w.in * kBlock * 4;
+    spec.tail = layer.tail.program;
+    std::unique_ptr<DepthwiseKernel> kernel(new DepthwiseKernel(std::move(layer), TRY(window::RowKernel::make(spec))));
+    const Layer& l = kernel->layer_;
+    kernel->weights_ = TRY(context.pack(1, pack_by_blocks(l.channels, l.window.taps())));
+    for (const eltwise::TailOperand& o : l.tail.operands) {
+      tactic::Packed packed;
+      if (o.lie == Lie::channel) packed = TRY(context.pack(o.input, pack_by_blocks(l.channels, 1)));
+      kernel->packed_.push_back(std::move(packed));
+    }
+    return std::unique_ptr<tactic::Kernel>(std::move(kernel));
+  }
+
+  Fault run(const Exec& exec) const noexcept override {
+    auto task = [&](int thread, int threads) {
+      const int64_t height = layer_.window.h.out;
+      const Team::Range range = Team::share(layer_.batch * layer_.blocks() * height, thread, threads);
+      for (int64_t i = range.begin; i < range.end; ++i) row(exec, i / height, i % height);
+    };
+    exec.team.run(task);
+    return Fault::none;
+  }
+
+  std::string describe() const override { return fmt::format("{}x{}", layer_.window.h.kernel, layer_.window.w.kernel); }
+
+ private:
+  DepthwiseKernel(Layer layer, window::RowKernel code) : layer_(std::move(layer)), code_(std::move(code)) {}
+
+  /// One output row of one plane (batch and block).
+  void row(const Exec& exec, int64_t plane, int64_t y) const {
+    const conv::Window2d& win = layer_.window;
+    const window::RowTaps& taps = layer_.rows[static_cast<size_t>(y)];
+    const int64_t block = plane % layer_.blocks(), out_offset = (plane * win.h.out + y) * win.w.out * kBlock;
+    window::RowArgs args;
+    args.in = static_cast<const float*>(exec.inputs[0]) + (plane * win.h.in + taps.in_row) * win.w.in * kBlock;
+    args.tap_rows = taps.count;
+    args.weights = reinterpret_cast<const float*>(weights_.get()) + (block * win.h.kernel + taps.first_tap) * win.w.kernel * kBlock;
+    args.out = static_cast<float*>(exec.outputs[0]) + out_offset;
+    for (size_t i = 0; i < packed_.size(); ++i) {
+      const eltwise::TailOperand& o = layer_.tail.operands[i];
+      const auto* data = static_cast<const float*>(exec.inputs[o.input]);
+      if (packed_[i] != nullptr) data = reinterpret_cast<const float*>(packed_[i].get()) + block * kBlock;
+      args.operands[i + 1] = o.lie == Lie::full ? data + out_offset : data;
+    }
+    code_(args);
+  }
+
+  Layer layer_;
+  window::RowKernel code_;
+  tactic::Packed weights_;
+  std::vector<tactic::Packed> packed_;  ///< one per operand of the tail, none where it is not per channel
+};
+
+tactic::Verdict judge(const tactic::Query& query) {
+  Layer layer;
+  std::string reason;
+  if (!read_layer(query, layer, reason)) return tactic::Verdict::no(std::move(reason));
+  constexpr double kTapsPerUs = 25e3;
+  const double taps = static_cast<double>(query.outputs[0].dims.count()) * static_cast<double>(layer.window.taps());
+  tactic::Verdict verdict = tactic::Verdict::yes(0.5 + taps / kTapsPerUs / query.machine.threads, "rows of channel blocks");
+  verdict.inputs.assign(query.inputs.size(), Format::plain);
+  verdict.inputs[0] = Format::blocked16;
+  for (const eltwise::TailOperand& o : layer.tail.operands) {
+    if (o.lie == Lie::full) verdict.inputs[o.input] = Format::blocked16;
+  }
+  verdict.outputs = {Format::blocked16};
+  return verdict;
+}
+
+Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict&, tactic::BuildContext& context) {
+  Layer layer;
+  std::string reason;
+  if (!read_layer(query, layer, reason)) return Error(ErrorCode::internal, reason);
+  return DepthwiseKernel::build(query, std::move(layer), context);
+}
+
+}  // namespace
+
+tactic::TacticList depthwise_tactic() { return {{"x64.depthwise", Isa::avx2, {"Conv", "Group"}, judge, build}}; }
+
+}  // namespace slipway::kernels

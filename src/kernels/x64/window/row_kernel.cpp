@@ -1,0 +1,218 @@
+#include "kernels/x64/window/row_kernel.hpp"
+
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "base/format.hpp"
+#include "kernels/x64/eltwise/emit.hpp"
+#include "ops/pool.hpp"
+
+namespace slipway::window {
+namespace {
+
+using eltwise::Spread;
+using jit::Cond;
+using jit::Gpr;
+using jit::Mem;
+using jit::Operand;
+using jit::Vec;
+
+constexpr int64_t kPixelBytes = kBlock * 4;
+constexpr int64_t kMostTaps = 32, kMostBorder = 24, kMostExtent = 1 << 20;
+
+/// Taps [begin, end) of output position `o` that are inside the input.
+struct Taps {
+  int64_t begin, end;
+  bool operator==(const Taps&) const = default;
+};
+Taps taps_at(const ops::WindowAxis& a, int64_t o) {
+  const int64_t start = o * a.stride - a.pad_begin;
+  Taps t{0, a.kernel};
+  while (t.begin < a.kernel && start + t.begin * a.dilation < 0) ++t.begin;
+  while (t.end > t.begin && start + (t.end - 1) * a.dilation >= a.in) --t.end;
+  return t;
+}
+
+/// Output positions [begin, end) whose taps are all inside.
+Taps interior_of(const ops::WindowAxis& a) {
+  const Taps all{0, a.kernel};
+  int64_t begin = 0;
+  while (begin < a.out && taps_at(a, begin) != all) ++begin;
+  int64_t end = begin;
+  while (end < a.out && taps_at(a, end) == all) ++end;
+  return {begin, end};
+}
+
+class Generator {
+ public:
+  explicit Generator(const RowSpec& spec)
+      : s_(spec), a_(spec.columns), p_(spec.isa, "window row"), widest_(spec.isa >= Isa::avx512 ? 8 : 4) {}
+
+  jit::Program run() {
+    in_ = p_.load64(arg(offsetof(RowArgs, in)));
+    out_ = p_.load64(arg(offsetof(RowArgs, out)));
+    rows_ = p_.load64(arg(offsetof(RowArgs, tap_rows)));
+    if (s_.reduce == Reduce::convolve) weights_ = p_.load64(arg(offsetof(RowArgs, weights)));
+    if (s_.reduce == Reduce::average) row_count_ = p_.broadcast(arg(offsetof(RowArgs, row_count)));
+    operands_.resize(s_.tail.operands.size());
+    scalars_.resize(s_.tail.operands.size());
+    for (size_t i = 1; i < operands_.size(); ++i) {
+      operands_[i] = p_.load64(arg(offsetof(RowArgs, operands) + i * sizeof(void*)));
+      if (s_.tail.operands[i] == Spread::scalar) scalars_[i] = p_.broadcast(jit::mem(operands_[i]));
+    }
+    const Taps interior = interior_of(a_);
+    for (int64_t o = 0; o < interior.begin; ++o) border(o);
+    at_ = 0;
+    move_to(interior.begin);
+    inside(interior.end - interior.begin);
+    at_ = interior.end;
+    for (int64_t o = interior.end; o < a_.out; ++o) border(o);
+    return std::move(p_);
+  }
+
+ private:
+  Mem arg(size_t offset) const { return jit::mem(p_.args(), static_cast<int64_t>(offset)); }
+
+  /// Advances the pointers by whole pixels.
+  void move_to(int64_t pixels) {
+    if (pixels == 0) return;
+    p_.add(in_, pixels * a_.stride * kPixelBytes);
+    p_.add(out_, pixels * kPixelBytes);
+    for (size_t i = 1; i < operands_.size(); ++i) {
+      if (s_.tail.operands[i] == Spread::full) p_.add(operands_[i], pixels * kPixelBytes);
+    }
+  }
+
+  void border(int64_t o) { pixels(1, o - at_, taps_at(a_, o), ops::average_count(a_, o, s_.count_include_pad)); }
+
+  void inside(int64_t count) {
+    const Taps all{0, a_.kernel};
+    if (count >= 2 * widest_) {
+      const Gpr left = p_.number(count / widest_);
+      const jit::Label top = p_.label();
+      p_.bind(top);
+      pixels(widest_, 0, all, a_.kernel);
+      move_to(widest_);
+      p_.sub(left, 1);
+      p_.jump_if(left, Cond::gt, 0, top);
+      count %= widest_;
+    }
+    for (int width = widest_; width > 0; width /= 2) {
+      if (count < width) continue;
+      pixels(width, 0, all, a_.kernel);
+      move_to(width);
+      count -= width;
+    }
+  }
+
+  /// `count` output pixels from `offset` pixels past the pointers on; `taps` are those inside the input.
+  void pixels(int count, int64_t offset, Taps taps, int64_t column_count) {
+    std::vector<Vec> sums;
+    for (int i = 0; i < count; ++i) {
+      sums.push_back(s_.reduce == Reduce::max ? p_.constant(-std::numeric_limits<float>::infinity()) : p_.zero());
+    }
+    const Gpr row = p_.copy(in_), left = p_.copy(rows_);
+    const Gpr weights = s_.reduce == Reduce::convolve ? p_.copy(weights_) : Gpr{};
+    const jit::Label top = p_.label();
+    p_.bind(top);
+    tap_row(sums, row, weights, offset, taps);
+    p_.add(row, s_.tap_row_bytes);
+    if (s_.reduce == Reduce::convolve) p_.add(weights, a_.kernel * kPixelBytes);
+    p_.sub(left, 1);
+    p_.jump_if(left, Cond::gt, 0, top);
+    for (int i = 0; i < count; ++i) finish(sums[static_cast<size_t>(i)], offset + i, column_count);
+  }
+
+  void tap_row(const std::vector<Vec>& sums, Gpr row, Gpr weights, int64_t offset, Taps taps) {
+    const auto count = static_cast<int64_t>(sums.size());
+    const bool hold = s_.reduce == Reduce::convolve && count > 1 && taps.end - taps.begin <= (p_.avx512() ? 12 : 5);
+    std::vector<Vec> held;
+    for (int64_t t = taps.begin; hold && t < taps.end; ++t) held.push_back(p_.load(jit::mem(weights, t * kPixelBytes)));
+    // Inputs in ascending order, each loaded once: every sum takes its taps in ascending order too.
+    const int64_t first = taps.begin * a_.dilation, last = (count - 1) * a_.stride + (taps.end - 1) * a_.dilation;
+    for (int64_t position = first; position <= last; ++position) {
+      Vec x;
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t reach = position - i * a_.stride;
+        if (reach < 0 || reach % a_.dilation != 0) continue;
+        const int64_t t = reach / a_.dilation;
+        if (t < taps.begin || t >= taps.end) continue;
+        if (x.id < 0) x = p_.load(jit::mem(row, (offset * a_.stride - a_.pad_begin + position) * kPixelBytes));
+        const Vec sum = sums[static_cast<size_t>(i)];
+        if (s_.reduce == Reduce::max) {
+          p_.max(x, sum, sum);
+        } else if (s_.reduce == Reduce::average) {
+          p_.add(sum, x, sum);
+        } else {
+          p_.fmadd231(sum, x, hold ? Operand(held[static_cast<size_t>(t - taps.begin)]) : Operand::memory(jit::mem(weights, t * kPixelBytes)));
+        }
+      }
+    }
+  }
+
+  void finish(Vec sum, int64_t pixel, int64_t column_count) {
+    if (s_.reduce == Reduce::average) sum = p_.div(sum, p_.mul(row_count_, static_cast<float>(column_count)));
+    if (!s_.tail.steps.empty()) {
+      std::vector<Operand> operands{sum};
+      for (size_t i = 1; i < operands_.size(); ++i) {
+        const bool full = s_.tail.operands[i] == Spread::full;
+        operands.push_back(s_.tail.operands[i] == Spread::scalar ? Operand(scalars_[i])
+                                                                 : Operand::memory(jit::mem(operands_[i], full ? pixel * kPixelBytes : 0)));
+      }
+      sum = eltwise::emit_steps(p_, s_.tail, operands, p_.lanes());
+    }
+    p_.store(jit::mem(out_, pixel * kPixelBytes), sum);
+  }
+
+  const RowSpec& s_;
+  const ops::WindowAxis& a_;
+  jit::Program p_;
+  int widest_;
+  int64_t at_ = 0;  ///< the output pixel that the pointers stand at
+  Gpr in_, out_, rows_, weights_;
+  Vec row_count_;
+  std::vector<Gpr> operands_;
+  std::vector<Vec> scalars_;
+};
+
+}  // namespace
+
+bool RowKernel::fits(const ops::WindowAxis& columns) {
+  if (columns.kernel > kMostTaps || columns.stride > kMostExtent || columns.dilation > kMostExtent || columns.out < 1) return false;
+  if (columns.in > kMostExtent || columns.out > kMostExtent || columns.reach() > kMostExtent) return false;
+  const Taps interior = interior_of(columns);
+  if (columns.out - (interior.end - interior.begin) > kMostBorder) return false;
+  for (int64_t o = 0; o < columns.out; ++o) {
+    if (o == interior.begin && interior.end > o) o = interior.end;
+    if (o >= columns.out) break;
+    const Taps t = taps_at(columns, o);
+    if (t.begin >= t.end) return false;
+  }
+  return true;
+}
+
+Result<RowKernel> RowKernel::make(const RowSpec& spec) {
+  RowKernel kernel;
+  kernel.halves_ = spec.isa >= Isa::avx512 ? 1 : 2;
+  kernel.tail_ = spec.tail;
+  kernel.code_ = TRY(jit::compile(Generator(spec).run()));
+  return kernel;
+}
+
+void RowKernel::operator()(const RowArgs& args) const noexcept {
+  code_(&args);
+  if (halves_ == 1) return;
+  constexpr int64_t kHalf = kBlock / 2 * 4;
+  const auto moved = [](const void* p) { return static_cast<const void*>(static_cast<const std::byte*>(p) + kHalf); };
+  RowArgs upper = args;
+  upper.in = moved(args.in);
+  upper.out = static_cast<std::byte*>(args.out) + kHalf;
+  if (args.weights != nullptr) upper.weights = moved(args.weights);
+  for (size_t i = 1; i < tail_.operands.size(); ++i) {
+    if (tail_.operands[i] != eltwise::Spread::scalar) upper.operands[i] = moved(args.operands[i]);
+  }
+  code_(&upper);
+}
+
+}  // namespace slipway::window

@@ -1,0 +1,58 @@
+// The jitted row of a window that slides over each channel by itself (depthwise convolution, pooling), 16 channels side by side.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/cpu.hpp"
+#include "base/error.hpp"
+#include "kernels/x64/eltwise/program.hpp"
+#include "kernels/x64/jit/code.hpp"
+#include "ops/window.hpp"
+
+namespace slipway::window {
+
+constexpr int64_t kBlock = 16;
+
+enum class Reduce : uint8_t {
+  convolve,  ///< sum of input times weight
+  max,
+  average,  ///< sum over the count of taps
+};
+
+struct RowSpec {
+  Isa isa = Isa::avx2;
+  Reduce reduce = Reduce::convolve;
+  ops::WindowAxis columns;
+  int64_t tap_row_bytes = 0;       ///< between the input rows of two taps
+  bool count_include_pad = false;  ///< average
+  /// Of each finished sum (operand 0): full operands lie like the output, column operands are one value a channel. May be empty.
+  eltwise::EltwiseProgram tail = eltwise::tail();
+};
+
+struct RowArgs {
+  const void* in = nullptr;       ///< pixel 0 of the first tap row that is inside the input
+  int64_t tap_rows = 1;           ///< tap rows inside the input, >= 1
+  const void* weights = nullptr;  ///< [tap row][tap column][16], from the first tap row inside
+  float row_count = 1;            ///< average: tap rows that count
+  void* out = nullptr;
+  std::array<const void*, eltwise::kMaxOperands> operands;  ///< from 1 on
+};
+
+/// One output row of one block of 16 channels. Borders are code of their own, so the input needs no padding.
+class RowKernel {
+ public:
+  /// Whether every window meets the input and the code stays of reasonable size.
+  static bool fits(const ops::WindowAxis& columns);
+  /// Precondition: fits(spec.columns).
+  static Result<RowKernel> make(const RowSpec& spec);
+
+  void operator()(const RowArgs& args) const noexcept;
+
+ private:
+  int halves_ = 1;  ///< vectors of 8 channels take two passes
+  eltwise::EltwiseProgram tail_;
+  jit::Code code_;
+};
+
+}  // namespace slipway::window
