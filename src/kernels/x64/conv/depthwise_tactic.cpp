@@ -54,7 +54,7 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   layer.batch = x[0];
   layer.channels = x[1];
   layer.rows = window::row_taps(layer.window.h);
-  if (layer.rows.empty() || !window::RowKernel::fits(layer.window.w)) return reason = "an unusual window", false;
+  if (layer.rows.empty() || !window::RowKernel::fits(layer.window.h, layer.window.w)) return reason = "an unusual window", false;
   return true;
 }
 

@@ -45,7 +45,7 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   }
   layer.planes = x.dims[0] * ((x.dims[1] + kBlock - 1) / kBlock);
   layer.rows = window::row_taps(layer.h);
-  if (layer.rows.empty() || !window::RowKernel::fits(layer.w)) return reason = "an unusual window", false;
+  if (layer.rows.empty() || !window::RowKernel::fits(layer.h, layer.w)) return reason = "an unusual window", false;
   for (int64_t o = 0; o < layer.h.out; ++o) {
     layer.row_counts.push_back(static_cast<float>(ops::average_count(layer.h, o, layer.include_pad)));
   }

@@ -19,7 +19,7 @@ using jit::Operand;
 using jit::Vec;
 
 constexpr int64_t kPixelBytes = kBlock * 4;
-constexpr int64_t kMostTaps = 32, kMostBorder = 24, kMostExtent = 1 << 20;
+constexpr int64_t kMostTaps = 32, kMostBorder = 24, kMostExtent = 1 << 20, kMostTapRow = 1 << 24;
 
 /// Taps [begin, end) of output position `o` that are inside the input.
 struct Taps {
@@ -178,9 +178,10 @@ class Generator {
 
 }  // namespace
 
-bool RowKernel::fits(const ops::WindowAxis& columns) {
+bool RowKernel::fits(const ops::WindowAxis& rows, const ops::WindowAxis& columns) {
   if (columns.kernel > kMostTaps || columns.stride > kMostExtent || columns.dilation > kMostExtent || columns.out < 1) return false;
   if (columns.in > kMostExtent || columns.out > kMostExtent || columns.reach() > kMostExtent) return false;
+  if (rows.dilation > kMostExtent || rows.dilation * columns.in > kMostTapRow) return false;
   const Taps interior = interior_of(columns);
   if (columns.out - (interior.end - interior.begin) > kMostBorder) return false;
   for (int64_t o = 0; o < columns.out; ++o) {

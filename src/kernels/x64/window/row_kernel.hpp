@@ -43,8 +43,8 @@ struct RowArgs {
 class RowKernel {
  public:
   /// Whether every window meets the input and the code stays of reasonable size.
-  static bool fits(const ops::WindowAxis& columns);
-  /// Precondition: fits(spec.columns).
+  static bool fits(const ops::WindowAxis& rows, const ops::WindowAxis& columns);
+  /// Precondition: it fits.
   static Result<RowKernel> make(const RowSpec& spec);
 
   void operator()(const RowArgs& args) const noexcept;
