@@ -1,0 +1,165 @@
+// Resize of one or two spatial axes of f32 by nearest or linear, plain or blocked16: tables of positions and weights made at build.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/format.hpp"
+#include "kernels/registry.hpp"
+#include "ops/resize.hpp"
+
+namespace slipway::kernels {
+namespace {
+
+using tactic::Exec;
+using tactic::Fault;
+using tactic::Format;
+
+constexpr int64_t kBlock = 16;
+
+/// What one output position is made of: `low` and `high` are equal for nearest.
+struct Tap {
+  int64_t low, high;
+  float high_weight;
+};
+
+struct Work {
+  std::vector<Tap> rows, columns;
+  int64_t planes = 0, in_rows = 1, in_columns = 1;
+  Format format = Format::plain;
+  bool linear = false;
+};
+
+std::vector<Tap> taps_of(const ops::ResizeAttrs& attrs, const ops::ResizeAxis& axis) {
+  const auto inside = [&](int64_t i) { return std::clamp<int64_t>(i, 0, axis.in - 1); };
+  std::vector<Tap> out;
+  for (int64_t o = 0; o < axis.out; ++o) {
+    const double x = ops::resize_source(attrs, axis, o);
+    if (axis.scale == 1.0 && axis.out == axis.in) {
+      out.push_back({o, o, 0});
+    } else if (attrs.mode == "nearest") {
+      const int64_t at = inside(ops::resize_nearest(attrs, x));
+      out.push_back({at, at, 0});
+    } else {
+      const auto low = static_cast<int64_t>(std::floor(x));
+      out.push_back({inside(low), inside(low + 1), static_cast<float>(x - std::floor(x))});
+    }
+  }
+  return out;
+}
+
+bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
+  const tactic::TensorDesc& x = query.inputs[0];
+  const auto& attrs = query.node.attrs.as<ops::ResizeAttrs>();
+  if (x.type != ElementType::f32) return reason = "f32 only", false;
+  if (x.dims.rank() < 3 || x.dims.rank() > 4) return reason = "one or two spatial axes only", false;
+  if (x.dims.count() == 0 || query.outputs[0].dims.count() == 0) return reason = "empty", false;
+  if (attrs.antialias || attrs.coordinate_transformation_mode == "tf_crop_and_resize") return reason = "antialias or a region", false;
+  if (attrs.mode != "nearest" && attrs.mode != "linear") return reason = "neither nearest nor linear", false;
+  const Tensor* parameters[3] = {};
+  for (size_t i = 1; i < 4; ++i) {
+    if (!query.has(i)) continue;
+    if (query.inputs[i].constant == nullptr) return reason = "scales or sizes are not constant", false;
+    parameters[i - 1] = query.inputs[i].constant;
+  }
+  const auto geometry = ops::resize_geometry(attrs, x.dims, parameters[0], parameters[1], parameters[2]);
+  if (!geometry) return reason = geometry.error().message, false;
+  for (size_t i = 0; i < 2; ++i) {
+    if ((*geometry)[i].in != (*geometry)[i].out || (*geometry)[i].scale != 1.0) return reason = "batch or channels change", false;
+  }
+  work.linear = attrs.mode == "linear";
+  work.columns = taps_of(attrs, geometry->back());
+  work.in_columns = x.dims.back();
+  work.rows = {{0, 0, 0}};
+  if (x.dims.rank() == 4) {
+    work.rows = taps_of(attrs, (*geometry)[2]);
+    work.in_rows = x.dims[2];
+  }
+  work.format = x.format == Format::blocked16 ? Format::blocked16 : Format::plain;
+  work.planes = x.dims[0] * (work.format == Format::blocked16 ? (x.dims[1] + kBlock - 1) / kBlock : x.dims[1]);
+  return true;
+}
+
+/// kLanes values stand at each position.
+template <int64_t kLanes>
+class ResizeKernel final : public tactic::Kernel {
+ public:
+  explicit ResizeKernel(Work work) : work_(std::move(work)) {}
+
+  Fault run(const Exec& exec) const noexcept override {
+    const auto height = static_cast<int64_t>(work_.rows.size()), width = static_cast<int64_t>(work_.columns.size());
+    const auto* x = static_cast<const float*>(exec.inputs[0]);
+    auto* y = static_cast<float*>(exec.outputs[0]);
+    auto task = [&](int thread, int threads) {
+      const Team::Range range = Team::share(work_.planes * height, thread, threads);
+      for (int64_t i = range.begin; i < range.end; ++i) {
+        const float* plane = x + i / height * work_.in_rows * work_.in_columns * kLanes;
+        const Tap& tap = work_.rows[static_cast<size_t>(i % height)];
+        const float* low = plane + tap.low * work_.in_columns * kLanes;
+        float* out = y + i * width * kLanes;
+        if (work_.linear) {
+          linear_row(low, plane + tap.high * work_.in_columns * kLanes, tap.high_weight, out);
+        } else {
+          nearest_row(low, out);
+        }
+      }
+    };
+    exec.team.run(task);
+    return Fault::none;
+  }
+
+  std::string describe() const override { return work_.linear ? "linear" : "nearest"; }
+
+ private:
+  void nearest_row(const float* in, float* out) const {
+    for (const Tap& c : work_.columns) {
+      std::memcpy(out, in + c.low * kLanes, kLanes * sizeof(float));
+      out += kLanes;
+    }
+  }
+
+  void linear_row(const float* low, const float* high, float weight, float* out) const {
+    for (const Tap& c : work_.columns) {
+      const float *a = low + c.low * kLanes, *b = low + c.high * kLanes, *d = high + c.low * kLanes, *e = high + c.high * kLanes;
+      for (int64_t l = 0; l < kLanes; ++l) {
+        const float upper = a[l] * (1 - c.high_weight) + b[l] * c.high_weight;
+        const float lower = d[l] * (1 - c.high_weight) + e[l] * c.high_weight;
+        out[l] = upper * (1 - weight) + lower * weight;
+      }
+      out += kLanes;
+    }
+  }
+
+  Work work_;
+};
+
+tactic::Verdict judge(const tactic::Query& query) {
+  Work work;
+  std::string reason;
+  if (!read_work(query, work, reason)) return tactic::Verdict::no(std::move(reason));
+  constexpr double kElementsPerUs = 1e3;
+  const auto elements = static_cast<double>(query.outputs[0].dims.count());
+  tactic::Verdict verdict = tactic::Verdict::yes(0.5 + elements / kElementsPerUs / query.machine.threads, work.linear ? "linear" : "nearest");
+  verdict.inputs = {work.format};
+  verdict.outputs = {work.format};
+  return verdict;
+}
+
+Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict& verdict, tactic::BuildContext&) {
+  Work work;
+  std::string reason;
+  if (!read_work(query, work, reason)) return Error(ErrorCode::internal, reason);
+  std::unique_ptr<tactic::Kernel> kernel;
+  if (verdict.output(0) == Format::blocked16) {
+    kernel = std::make_unique<ResizeKernel<kBlock>>(std::move(work));
+  } else {
+    kernel = std::make_unique<ResizeKernel<1>>(std::move(work));
+  }
+  return kernel;
+}
+
+}  // namespace
+
+tactic::TacticList resize_tactic() { return {{"portable.resize", Isa::portable, {"Resize"}, judge, build}}; }
+
+}  // namespace slipway::kernels
