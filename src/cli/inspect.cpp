@@ -10,8 +10,15 @@
 namespace slipway::cli {
 namespace {
 
-Status inspect(const ModelOptions& options) {
-  const auto engine = TRY(open_model(options, TRY(engine_options(options))));
+struct InspectOptions {
+  ModelOptions model;
+  bool verify = false;
+};
+
+Status inspect(const InspectOptions& options) {
+  engine::Options base = TRY(engine_options(options.model));
+  base.verify_weights = options.verify;
+  const auto engine = TRY(open_model(options.model, base));
   const ir::Graph& graph = engine->graph();
   std::printf("model: %s%s%s\n", graph.name.c_str(), graph.producer.empty() ? "" : ", made by ", graph.producer.c_str());
   for (const engine::Port& port : engine->inputs()) std::printf("input   %-32s %s\n", port.name.c_str(), fact_text(*engine, port.fact).c_str());
@@ -50,9 +57,10 @@ Status inspect(const ModelOptions& options) {
 }  // namespace
 
 void add_inspect(CLI::App& app, Work& work) {
-  auto options = std::make_shared<ModelOptions>();
+  auto options = std::make_shared<InspectOptions>();
   CLI::App& command = *app.add_subcommand("inspect", "Inputs, outputs, operators and weights of a model or engine");
-  add_model_options(command, *options);
+  add_model_options(command, options->model);
+  command.add_flag("--verify", options->verify, "Check the checksum of every weight section of an engine file");
   command.callback([options, &work] { work = [options] { return inspect(*options); }; });
 }
 

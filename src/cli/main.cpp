@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/cpu.hpp"
+#include "base/log.hpp"
 #include "cli/cli.hpp"
 
 namespace {
@@ -21,6 +22,9 @@ std::string version_text() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  slipway::set_log_sink([](slipway::LogLevel level, std::string_view text) {
+    std::fprintf(stderr, "%s: %.*s\n", std::string(name(level)).c_str(), static_cast<int>(text.size()), text.data());
+  });
   CLI::App app{"slipway: a trained model in, a served model out"};
   app.set_version_flag("--version", version_text);
   app.require_subcommand(1);

@@ -1,0 +1,113 @@
+"""Real models against onnxruntime: relative error below 1e-4 of the output's scale, whatever the batch, the extents, the threads,
+the passes and the way through an engine file; and the same bits where the answer must not depend on them."""
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+
+sys.path.insert(0, "bench/peers")
+import runners  # noqa: E402
+
+ALLOWED = 1e-4
+BATCHED = ["resnet50", "mobilenet_v2", "squeezenet1_1", "deit_tiny", "efficientnet_b0", "minilm", "ppocr_v4_rec", "ppocr_cls"]
+ALL = [*BATCHED, "vgg16", "centernet_r34_512", "ppocr_v4_det",
+       "silero_vad", "silero_vad_16k_op15", "silero_vad_half", "silero_vad_op18_ifless"]
+OTHER_EXTENTS = {
+    "ppocr_v4_rec": {"x": [1, 3, 48, 200]}, "ppocr_v4_det": {"x": [1, 3, 320, 480]},
+    "minilm": {"input_ids": [1, 33], "attention_mask": [1, 33], "values": {}, "int_max": 20000},
+}
+
+
+@pytest.fixture(scope="module")
+def answer(slipway, models, tmp_path_factory):
+    """answer(model, feeds, *options): our outputs by name."""
+    def run(path, feeds, *options, env=None):
+        folder = tmp_path_factory.mktemp("run")
+        arguments = []
+        for i, (name, value) in enumerate(feeds.items()):
+            np.save(folder / f"{i}.npy", value)
+            arguments += ["--input", f"{name}={folder}/{i}.npy"]
+        slipway("run", path, *arguments, "--output-dir", folder / "out", *options, env=env)
+        return {f.stem: np.load(f) for f in sorted((folder / "out").glob("*.npy"))}
+    return run
+
+
+@pytest.fixture(scope="module")
+def expected(models):
+    """expected(name, feeds): onnxruntime's outputs by (file) name."""
+    def run(name, feeds):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(str(models / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
+        names = [o.name.replace("/", "_") for o in session.get_outputs()]
+        return dict(zip(names, session.run(None, feeds), strict=True))
+    return run
+
+
+def feeds_of(models, name, batch=1, extents=None):
+    dims = dict(extents or json.loads((models / f"{name}.dims.json").read_text()))
+    dims["batch"] = batch
+    return runners.onnx_inputs(str(models / f"{name}.onnx"), dims)
+
+
+def check(got, want):
+    assert got.keys() == want.keys()
+    for name, reference in want.items():
+        assert got[name].shape == reference.shape, name
+        assert got[name].dtype == reference.dtype, name
+        scale = np.abs(reference).max() or 1.0
+        error = np.abs(got[name].astype(np.float64) - reference).max() / scale
+        assert error < ALLOWED, f"{name}: {error:.2e} of the output's scale"
+
+
+def same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert a[name].tobytes() == b[name].tobytes(), f"{name} differs in its bits"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_model(name, models, slipway, answer, expected, tmp_path):
+    """Batch 1: right; the same bits with one and two threads and through an engine file."""
+    path, feeds = models / f"{name}.onnx", feeds_of(models, name)
+    got = answer(path, feeds, "--threads", "2")
+    check(got, expected(name, feeds))
+    same(got, answer(path, feeds, "--threads", "1"))
+    slipway("build", path, "-o", tmp_path / "model.slip")
+    same(got, answer(tmp_path / "model.slip", feeds, "--threads", "2"))
+
+
+@pytest.mark.parametrize("name", BATCHED)
+def test_batch(name, models, answer, expected):
+    """Batch 4: right, and each row has the bits that it has alone."""
+    path, feeds = models / f"{name}.onnx", feeds_of(models, name, batch=4)
+    got = answer(path, feeds)
+    check(got, expected(name, feeds))
+    row = answer(path, {k: v[2:3] for k, v in feeds.items()})
+    same(row, {k: v[2:3] for k, v in got.items()})
+
+
+@pytest.mark.parametrize("name", OTHER_EXTENTS)
+def test_other_extents(name, models, answer, expected):
+    feeds = feeds_of(models, name, extents=OTHER_EXTENTS[name])
+    check(answer(models / f"{name}.onnx", feeds), expected(name, feeds))
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2", "ppocr_cls", "silero_vad", "silero_vad_op18_ifless"])
+def test_without_passes(name, models, answer, expected):
+    feeds = feeds_of(models, name)
+    check(answer(models / f"{name}.onnx", feeds, "--no-passes"), expected(name, feeds))
+
+
+@pytest.mark.parametrize("name", ["ppocr_cls", "silero_vad_op18_ifless"])
+def test_references_only(name, models, answer, expected):
+    feeds = feeds_of(models, name)
+    check(answer(models / f"{name}.onnx", feeds, "--references"), expected(name, feeds))
+
+
+@pytest.mark.parametrize("isa", ["avx2", "portable"])
+def test_capped_isa(isa, models, answer, expected):
+    feeds = feeds_of(models, "ppocr_cls")
+    check(answer(models / "ppocr_cls.onnx", feeds, "--isa", isa), expected("ppocr_cls", feeds))
