@@ -292,6 +292,8 @@ std::vector<Sample> matmul_samples() {
           product_sample("vectors", {24}, {24}),
           product_sample("vector_batched", {8}, {3, 8, 2}),
           product_sample("one_row", {1, 65}, {65, 130}, true),
+          product_sample("short_inner", {3, 3}, {3, 12}),
+          product_sample("short_inner_batched", {2, 3, 2}, {2, 2, 20}),
           product_sample("long_inner", {5, 700}, {700, 9}, true),
           product_sample("empty_rows", {0, 4}, {4, 3}),
           product_sample("empty_inner", {2, 0}, {0, 3}),

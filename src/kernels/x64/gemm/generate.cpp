@@ -58,6 +58,7 @@ class Generator {
       : s_(spec), staged_(staged), p_(spec.isa, "gemm " + spec.text()), vectors_(vectors_of(spec.isa, spec.columns)) {}
 
   jit::Program run() {
+    if (p_.avx512() && partial(vectors_ - 1)) tail_mask();  // before any branch: every path reads it
     make_sums();
     multiply();
     if (staged_) {
