@@ -3,6 +3,7 @@
 
 #include "base/format.hpp"
 #include "kernels/registry.hpp"
+#include "kernels/x64/conv/channels.hpp"
 #include "kernels/x64/conv/halo.hpp"
 #include "kernels/x64/eltwise/tail.hpp"
 #include "kernels/x64/window/rows.hpp"
@@ -63,7 +64,7 @@ tactic::Packing pack_by_blocks(int64_t channels, int64_t taps) {
   const int64_t blocks = (channels + kBlock - 1) / kBlock;
   const auto place = [taps](int64_t c, int64_t t) { return (c / kBlock * taps + t) * kBlock + c % kBlock; };
   tactic::Packing packing;
-  packing.recipe = taps == 1 ? "channels/f32/16" : "depthwise/f32/16";
+  packing.recipe = "depthwise/f32/16";
   packing.bytes = static_cast<size_t>(blocks * taps * kBlock) * sizeof(float);
   packing.pack = [=, bytes = packing.bytes](const Tensor& from, std::byte* to) {
     std::memset(to, 0, bytes);
@@ -89,7 +90,7 @@ class DepthwiseKernel final : public tactic::Kernel {
     kernel->weights_ = TRY(context.pack(1, pack_by_blocks(l.channels, l.window.taps())));
     for (const eltwise::TailOperand& o : l.tail.operands) {
       tactic::Packed packed;
-      if (o.lie == Lie::channel) packed = TRY(context.pack(o.input, pack_by_blocks(l.channels, 1)));
+      if (o.lie == Lie::channel) packed = TRY(context.pack(o.input, conv::pack_channels(l.channels)));
       kernel->packed_.push_back(std::move(packed));
     }
     return std::unique_ptr<tactic::Kernel>(std::move(kernel));

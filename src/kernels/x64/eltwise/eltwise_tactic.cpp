@@ -7,6 +7,7 @@
 
 #include "base/format.hpp"
 #include "kernels/registry.hpp"
+#include "kernels/x64/conv/channels.hpp"
 #include "kernels/x64/eltwise/iteration.hpp"
 #include "kernels/x64/eltwise/tail.hpp"
 #include "ops/group.hpp"
@@ -235,17 +236,8 @@ class EltwiseKernel final : public tactic::Kernel {
 
   static tactic::Packing packing_of(Repack repack, const Dims& result) {
     const int64_t channels = result[1], padded = (channels + kBlock - 1) / kBlock * kBlock;
+    if (repack == Repack::channels) return conv::pack_channels(channels);
     tactic::Packing packing;
-    if (repack == Repack::channels) {
-      packing.recipe = "channels/f32/16";
-      packing.bytes = static_cast<size_t>(padded) * sizeof(float);
-      packing.pack = [bytes = packing.bytes](const Tensor& from, std::byte* to) {
-        std::memset(to, 0, bytes);
-        std::memcpy(to, from.data(), from.bytes());
-      };
-      packing.unpack = [](const std::byte* from, Tensor& to) { std::memcpy(to.data(), from, to.bytes()); };
-      return packing;
-    }
     const int64_t pixels = result.count(2, result.rank());
     const auto place = [=](int64_t i) {
       const int64_t n = i / (channels * pixels), c = i / pixels % channels;

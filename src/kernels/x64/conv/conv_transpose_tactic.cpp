@@ -1,0 +1,368 @@
+// Transposed convolution as one direct convolution for each phase of the stride: the outputs of a phase stand `stride` apart and
+// take the same few taps at stride 1. blocked16 to blocked16, on the batch-reduce microkernel.
+#include <algorithm>
+
+#include "base/format.hpp"
+#include "kernels/registry.hpp"
+#include "kernels/x64/conv/channels.hpp"
+#include "kernels/x64/conv/halo.hpp"
+#include "kernels/x64/eltwise/tail.hpp"
+#include "kernels/x64/gemm/microkernel.hpp"
+#include "ops/conv_transpose.hpp"
+#include "ops/group.hpp"
+
+namespace slipway::kernels {
+namespace {
+
+using eltwise::Lie;
+using eltwise::Tail;
+using gemm::Microkernel;
+using gemm::MicrokernelArgs;
+using gemm::MicrokernelSpec;
+using tactic::Exec;
+using tactic::Fault;
+using tactic::Format;
+
+constexpr int64_t kBlock = 16;
+constexpr int kPanel = 32;
+constexpr int64_t kMostPhases = 64;
+
+/// A tap of one axis in a phase: output stride * q + phase takes input q + shift.
+struct Tap {
+  int64_t kernel, shift;
+};
+
+/// One axis of one phase.
+struct PhaseAxis {
+  int64_t first = 0, count = 0;  ///< outputs first, first + stride, ...
+  std::vector<Tap> taps;
+};
+
+/// `in` of the axis is this operator's output, `out` its input. Empty when a phase takes no tap.
+std::vector<PhaseAxis> phases_of(const ops::WindowAxis& a) {
+  std::vector<PhaseAxis> out;
+  for (int64_t first = 0; first < std::min(a.stride, a.in); ++first) {
+    PhaseAxis phase{first, (a.in - first + a.stride - 1) / a.stride, {}};
+    for (int64_t k = 0; k < a.kernel; ++k) {
+      const int64_t distance = first + a.pad_begin - k * a.dilation;
+      if (distance % a.stride == 0) phase.taps.push_back({k, distance / a.stride});
+    }
+    if (phase.taps.empty()) return {};
+    out.push_back(std::move(phase));
+  }
+  return out;
+}
+
+/// The zeros around the input that the phases read.
+ops::WindowAxis halo_of(const std::vector<PhaseAxis>& phases, int64_t in) {
+  ops::WindowAxis axis;
+  axis.in = in;
+  for (const PhaseAxis& p : phases) {
+    for (const Tap& t : p.taps) {
+      axis.pad_begin = std::max(axis.pad_begin, -t.shift);
+      axis.pad_end = std::max(axis.pad_end, p.count + t.shift - in);
+    }
+  }
+  return axis;
+}
+
+struct Layer {
+  int64_t batch = 1, in_channels = 1, out_channels = 1;
+  int64_t out_h = 1, out_w = 1, stride_h = 1, stride_w = 1, taps = 1, kernel_w = 1;
+  std::vector<PhaseAxis> rows, columns;
+  conv::Window2d halo;
+  Tail tail;
+
+  int64_t in_blocks() const { return (in_channels + kBlock - 1) / kBlock; }
+  int64_t out_blocks() const { return (out_channels + kBlock - 1) / kBlock; }
+  int64_t panels() const { return (out_blocks() + 1) / 2; }
+  int64_t in_image() const { return in_blocks() * kBlock * halo.h.in * halo.w.in; }
+  int64_t out_image() const { return out_blocks() * kBlock * out_h * out_w; }
+};
+
+bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
+  const ops::GroupAttrs* group = ops::group_of(query.node);
+  if (group != nullptr && group->kind != "conv_transpose") return reason = "not a transposed convolution", false;
+  const Dims &x = query.inputs[0].dims, &w = query.inputs[1].dims;
+  if (query.inputs[0].type != ElementType::f32) return reason = "f32 only", false;
+  if (query.inputs[1].constant == nullptr) return reason = "the weights are not constant", false;
+  if (x.rank() < 3 || x.rank() > 4) return reason = "one or two spatial axes only", false;
+  if (x.count() == 0 || w.count() == 0 || query.outputs[0].dims.count() == 0) return reason = "empty", false;
+  if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
+  for (const eltwise::TailOperand& o : layer.tail.operands) {
+    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr) return reason = "a channel operand that is not constant", false;
+  }
+  const auto& attrs = layer.tail.main->attrs.as<ops::ConvTransposeAttrs>();
+  if (attrs.group != 1) return reason = "groups", false;
+  const Result<ops::Window> window = attrs.window(x, w);
+  if (!window) return reason = window.error().message, false;
+  ops::WindowAxis h, w_axis = window->back();
+  h.in = h.out = 1;
+  if (window->size() == 2) h = window->front();
+  if (h.stride * w_axis.stride > kMostPhases || h.in < 1 || w_axis.in < 1) return reason = "too many phases", false;
+  layer.rows = phases_of(h);
+  layer.columns = phases_of(w_axis);
+  if (layer.rows.empty() || layer.columns.empty()) return reason = "a phase without taps", false;
+  layer.halo.h = halo_of(layer.rows, h.out);
+  layer.halo.w = halo_of(layer.columns, w_axis.out);
+  layer.batch = x[0];
+  layer.in_channels = x[1];
+  layer.out_channels = w[1];
+  layer.out_h = h.in;
+  layer.out_w = w_axis.in;
+  layer.stride_h = h.stride;
+  layer.stride_w = w_axis.stride;
+  layer.taps = h.kernel * w_axis.kernel;
+  layer.kernel_w = w_axis.kernel;
+  return true;
+}
+
+/// One phase of both axes.
+struct Phase {
+  const PhaseAxis *rows, *columns;
+  int64_t b_offset = 0;                   ///< floats from the panel's start
+  std::vector<int64_t> whole, rest;       ///< input offsets in bytes: whole blocks, then the partial last one
+  std::vector<std::pair<int64_t, int>> parts;  ///< columns of one row: first and kernel
+};
+
+class ConvTransposeKernel final : public tactic::Kernel {
+ public:
+  static Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, Layer layer, tactic::BuildContext& context) {
+    std::unique_ptr<ConvTransposeKernel> kernel(new ConvTransposeKernel(std::move(layer)));
+    TRY(kernel->prepare(query, context));
+    return std::unique_ptr<tactic::Kernel>(std::move(kernel));
+  }
+
+  Fault run(const Exec& exec) const noexcept override {
+    const auto* x = static_cast<const float*>(exec.inputs[0]);
+    auto* padded = reinterpret_cast<float*>(exec.scratch);
+    for (int64_t n = 0; n < layer_.batch; ++n) {
+      const float* image = x + n * layer_.in_image();
+      if (layer_.halo.has_halo()) {
+        conv::pad_blocks(layer_.halo, layer_.in_blocks(), kBlock, image, padded, exec.team);
+        image = padded;
+      }
+      auto task = [&](int thread, int threads) {
+        const Team::Range range = Team::share(layer_.panels() * static_cast<int64_t>(lines_.size()), thread, threads);
+        for (int64_t i = range.begin; i < range.end; ++i) {
+          const auto lines = static_cast<int64_t>(lines_.size());
+          run_line(exec, image, n, i / lines, lines_[static_cast<size_t>(i % lines)]);
+        }
+      };
+      exec.team.run(task);
+    }
+    return Fault::none;
+  }
+
+  std::string describe() const override { return fmt::format("{} phases", phases_.size()); }
+
+ private:
+  /// One row of outputs of one phase.
+  struct Line {
+    size_t phase;
+    int64_t row;
+  };
+  /// Kernels for one count of outputs: [narrow][whole blocks, partial block].
+  struct Kind {
+    int64_t count;
+    std::shared_ptr<const Microkernel> whole[2], rest[2];
+  };
+
+  explicit ConvTransposeKernel(Layer layer) : layer_(std::move(layer)) {}
+
+  Status prepare(const tactic::Query& query, tactic::BuildContext& context) {
+    rest_ = layer_.in_channels % kBlock;
+    for (const PhaseAxis& r : layer_.rows) {
+      for (const PhaseAxis& c : layer_.columns) TRY(add_phase(query.machine.isa, r, c));
+    }
+    weights_ = TRY(pack_weights(context));
+    if (layer_.halo.has_halo()) {
+      context.book_scratch(static_cast<size_t>(layer_.halo.padded_h() * layer_.halo.padded_w() * layer_.in_blocks() * kBlock) * sizeof(float));
+    }
+    for (const eltwise::TailOperand& o : layer_.tail.operands) {
+      tactic::Packed packed;
+      if (o.lie == Lie::channel) packed = TRY(context.pack(o.input, conv::pack_channels(layer_.out_channels)));
+      packed_.push_back(std::move(packed));
+    }
+    return {};
+  }
+
+  Status add_phase(Isa isa, const PhaseAxis& rows, const PhaseAxis& columns) {
+    Phase phase{&rows, &columns, 0, {}, {}, {}};
+    if (!phases_.empty()) {
+      const Phase& last = phases_.back();
+      phase.b_offset = last.b_offset + layer_.in_channels * static_cast<int64_t>(last.rows->taps.size() * last.columns->taps.size()) * kPanel;
+    }
+    const int64_t width = layer_.halo.padded_w(), plane = layer_.halo.padded_h() * width * kBlock * 4;
+    for (int64_t block = 0; block < layer_.in_blocks(); ++block) {
+      const bool partial = rest_ != 0 && block + 1 == layer_.in_blocks();
+      for (const Tap& r : rows.taps) {
+        for (const Tap& c : columns.taps) {
+          const int64_t pixel = (r.shift + layer_.halo.h.pad_begin) * width + c.shift + layer_.halo.w.pad_begin;
+          (partial ? phase.rest : phase.whole).push_back(block * plane + pixel * kBlock * 4);
+        }
+      }
+    }
+    const int64_t most = gemm::max_rows(isa, kPanel), parts = (columns.count + most - 1) / most;
+    for (int64_t i = 0; i < parts; ++i) {
+      const Team::Range r = Team::share(columns.count, static_cast<int>(i), static_cast<int>(parts));
+      phase.parts.push_back({r.begin, TRY(kind_for(isa, r.end - r.begin))});
+    }
+    for (int64_t row = 0; row < rows.count; ++row) lines_.push_back({phases_.size(), row});
+    phases_.push_back(std::move(phase));
+    return {};
+  }
+
+  Result<int> kind_for(Isa isa, int64_t count) {
+    for (size_t i = 0; i < kinds_.size(); ++i) {
+      if (kinds_[i].count == count) return static_cast<int>(i);
+    }
+    Kind kind{count, {}, {}};
+    for (int narrow = 0; narrow < 2; ++narrow) {
+      if (narrow == 1 ? layer_.out_blocks() % 2 == 0 : layer_.out_blocks() < 2) continue;
+      MicrokernelSpec spec;
+      spec.isa = isa;
+      spec.rows = static_cast<int>(count);
+      spec.columns = narrow == 1 ? static_cast<int>(kBlock) : kPanel;
+      spec.panel_columns = kPanel;
+      spec.batched = true;
+      spec.a_rows = gemm::Rows::apart(kBlock * 4);
+      spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(layer_.stride_w * kBlock * 4));
+      spec.c_block_columns = static_cast<int>(kBlock);
+      if (layer_.in_channels >= kBlock) {
+        spec.k = kBlock;
+        if (rest_ == 0 && !layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+        kind.whole[narrow] = TRY(Microkernel::make(spec));
+      }
+      if (rest_ != 0) {
+        spec.k = rest_;
+        spec.accumulate = layer_.in_channels > kBlock;
+        if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+        kind.rest[narrow] = TRY(Microkernel::make(spec));
+      }
+    }
+    kinds_.push_back(std::move(kind));
+    return static_cast<int>(kinds_.size() - 1);
+  }
+
+  /// [C, M, taps] to panels of 32 outputs; in each the phases, and in a phase the k-steps in the order of the sum.
+  Result<tactic::Packed> pack_weights(tactic::BuildContext& context) {
+    const int64_t in = layer_.in_channels, out = layer_.out_channels, taps = layer_.taps, panels = layer_.panels();
+    std::vector<std::vector<int64_t>> phase_taps;
+    for (const Phase& p : phases_) {
+      phase_taps.emplace_back();
+      for (const Tap& r : p.rows->taps) {
+        for (const Tap& c : p.columns->taps) phase_taps.back().push_back(r.kernel * layer_.kernel_w + c.kernel);
+      }
+    }
+    // f(panel element, weight): the weight's index, or -1 for a column beyond the outputs.
+    const auto walk = [=](auto&& f) {
+      int64_t at = 0;
+      for (int64_t panel = 0; panel < panels; ++panel) {
+        for (const std::vector<int64_t>& phase : phase_taps) {
+          for (int64_t block = 0; block < in; block += kBlock) {
+            for (const int64_t tap : phase) {
+              for (int64_t c = block; c < std::min(in, block + kBlock); ++c) {
+                for (int64_t o = panel * kPanel; o < (panel + 1) * kPanel; ++o) f(at++, o < out ? (c * out + o) * taps + tap : -1);
+              }
+            }
+          }
+        }
+      }
+    };
+    panel_floats_ = in * taps * kPanel;
+    tactic::Packing packing;
+    packing.recipe = "conv_transpose/f32/n32";
+    for (const std::vector<int64_t>& phase : phase_taps) {
+      packing.recipe += '/';
+      for (const int64_t tap : phase) packing.recipe += fmt::format(".{}", tap);
+    }
+    packing.bytes = static_cast<size_t>(panels * panel_floats_) * sizeof(float);
+    packing.pack = [walk](const Tensor& from, std::byte* to) {
+      walk([&](int64_t at, int64_t weight) { reinterpret_cast<float*>(to)[at] = weight < 0 ? 0.0f : from.as<float>()[weight]; });
+    };
+    packing.unpack = [walk](const std::byte* from, Tensor& to) {
+      walk([&](int64_t at, int64_t weight) {
+        if (weight >= 0) to.as<float>()[weight] = reinterpret_cast<const float*>(from)[at];
+      });
+    };
+    return context.pack(1, packing);
+  }
+
+  void run_line(const Exec& exec, const float* image, int64_t n, int64_t panel, const Line& line) const {
+    const Phase& phase = phases_[line.phase];
+    const int64_t out_plane = layer_.out_h * layer_.out_w * kBlock, block = panel * 2;
+    const int narrow = block + 1 == layer_.out_blocks() ? 1 : 0;
+    const auto* b = reinterpret_cast<const float*>(weights_.get()) + panel * panel_floats_ + phase.b_offset;
+    const int64_t row = phase.rows->first + line.row * layer_.stride_h;
+    MicrokernelArgs args;
+    for (const auto& [first, kind] : phase.parts) {
+      const int64_t pixel = row * layer_.out_w + phase.columns->first + first * layer_.stride_w;
+      const int64_t offset = n * layer_.out_image() + block * out_plane + pixel * kBlock;
+      args.a = image + (line.row * layer_.halo.padded_w() + first) * kBlock;
+      args.c = {static_cast<float*>(exec.outputs[0]) + offset, layer_.stride_w * kBlock * 4, out_plane * 4};
+      for (size_t i = 0; i < packed_.size(); ++i) {
+        const eltwise::TailOperand& o = layer_.tail.operands[i];
+        const auto* data = static_cast<const float*>(exec.inputs[o.input]);
+        if (o.lie == Lie::full) {
+          args.operands[i + 1] = {data + offset, layer_.stride_w * kBlock * 4, out_plane * 4};
+        } else {
+          args.operands[i + 1] = {packed_[i] != nullptr ? reinterpret_cast<const float*>(packed_[i].get()) + block * kBlock : data, 0, 0};
+        }
+      }
+      const Kind& k = kinds_[static_cast<size_t>(kind)];
+      args.b = b;
+      if (!phase.whole.empty()) {
+        args.a_offsets = phase.whole.data();
+        args.batch = static_cast<int64_t>(phase.whole.size());
+        (*k.whole[narrow])(args);
+        args.b = b + args.batch * kBlock * kPanel;
+      }
+      if (!phase.rest.empty()) {
+        args.a_offsets = phase.rest.data();
+        args.batch = static_cast<int64_t>(phase.rest.size());
+        (*k.rest[narrow])(args);
+      }
+    }
+  }
+
+  Layer layer_;
+  int64_t rest_ = 0;  ///< input channels of the partial last block
+  std::vector<Phase> phases_;
+  std::vector<Line> lines_;
+  std::vector<Kind> kinds_;
+  tactic::Packed weights_;
+  int64_t panel_floats_ = 0;
+  std::vector<tactic::Packed> packed_;  ///< one per operand of the tail, none where it is not per channel
+};
+
+tactic::Verdict judge(const tactic::Query& query) {
+  Layer layer;
+  std::string reason;
+  if (!read_layer(query, layer, reason)) return tactic::Verdict::no(std::move(reason));
+  constexpr double kFlopsPerUs = 80e3;
+  const double flops = 2.0 * static_cast<double>(query.inputs[0].dims.count()) * static_cast<double>(layer.out_channels * layer.taps);
+  tactic::Verdict verdict = tactic::Verdict::yes(1 + flops / kFlopsPerUs / query.machine.threads, "direct, by phases");
+  verdict.inputs.assign(query.inputs.size(), Format::plain);
+  verdict.inputs[0] = Format::blocked16;
+  for (const eltwise::TailOperand& o : layer.tail.operands) {
+    if (o.lie == Lie::full) verdict.inputs[o.input] = Format::blocked16;
+  }
+  verdict.outputs = {Format::blocked16};
+  return verdict;
+}
+
+Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict&, tactic::BuildContext& context) {
+  Layer layer;
+  std::string reason;
+  if (!read_layer(query, layer, reason)) return Error(ErrorCode::internal, reason);
+  return ConvTransposeKernel::build(query, std::move(layer), context);
+}
+
+}  // namespace
+
+tactic::TacticList conv_transpose_tactic() {
+  return {{"x64.conv_transpose", Isa::avx2, {"ConvTranspose", "Group"}, judge, build}};
+}
+
+}  // namespace slipway::kernels
