@@ -54,7 +54,7 @@ ROOMS = {
     "cpuid.h": ("base",),
 }
 SYSTEM_HEADER = re.compile(r"(sys|linux|netinet|arpa|asm)/\w+\.h|(unistd|fcntl|pthread|sched|signal|errno|dlfcn|poll|dirent|limits|semaphore"
-                           r"|math|stdint|stddef|stdbool|stdlib|string|stdio|malloc|link|elf|netdb|spawn)\.h|[a-z_0-9]+")
+                           r"|math|locale|wctype|stdint|stddef|stdbool|stdlib|string|stdio|malloc|link|elf|netdb|spawn)\.h|[a-z_0-9]+")
 
 # Calls that a library does not make, and the folders that may.
 RESERVED = {

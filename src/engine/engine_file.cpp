@@ -23,8 +23,8 @@ struct Header {
   char magic[8];
   uint32_t version, byte_order;
   uint64_t metadata_offset, metadata_length, metadata_checksum;
-  uint64_t header_checksum;  ///< of the 40 bytes before
-  uint64_t reserved[1];
+  uint64_t reserved;
+  uint64_t header_checksum;  ///< of everything before
 };
 static_assert(sizeof(Header) == 56);
 
