@@ -152,6 +152,7 @@ std::vector<Sample> samples() {
   return {
       make("k3", {}, {1, 1, 3, 3}, {1, 2, 3, 3}, false),
       make("k2_stride2", {.strides = {2, 2}}, {1, 24, 5, 7}, {24, 17, 2, 2}),
+      make("k2_stride2_thin", {.strides = {2, 2}}, {2, 24, 5, 31}, {24, 3, 2, 2}),
       make("k4_stride2_pad1", {.strides = {2, 2}, .pads = {1, 1, 1, 1}}, {1, 32, 6, 5}, {32, 16, 4, 4}),
       make("k4_stride2_batch2_no_bias", {.strides = {2, 2}, .pads = {1, 1, 1, 1}}, {2, 17, 4, 4}, {17, 24, 4, 4}, false),
       make("k3_stride2_output_padding", {.strides = {2, 2}, .pads = {1, 1, 1, 1}, .output_padding = {1, 1}}, {1, 8, 5, 6},

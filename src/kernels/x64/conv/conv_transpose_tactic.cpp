@@ -341,7 +341,7 @@ tactic::Verdict judge(const tactic::Query& query) {
   std::string reason;
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(std::move(reason));
   constexpr double kFlopsPerUs = 80e3;
-  const double flops = 2.0 * static_cast<double>(query.inputs[0].dims.count()) * static_cast<double>(layer.out_channels * layer.taps);
+  const double flops = 2.0 * static_cast<double>(query.inputs[0].dims.count()) * static_cast<double>(layer.out_blocks() * kBlock * layer.taps);
   tactic::Verdict verdict = tactic::Verdict::yes(1 + flops / kFlopsPerUs / query.machine.threads, "direct, by phases");
   verdict.inputs.assign(query.inputs.size(), Format::plain);
   verdict.inputs[0] = Format::blocked16;
