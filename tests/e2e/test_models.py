@@ -12,6 +12,8 @@ sys.path.insert(0, "bench/peers")
 import runners  # noqa: E402
 
 ALLOWED = 1e-4
+# Ill-conditioned: onnxruntime itself, with and without its graph optimisations, differs by 1.2e-4 on the picture below.
+ALLOWED_OF = {"sigmoid_0.tmp_0": 3e-4}
 BATCHED = ["resnet50", "mobilenet_v2", "squeezenet1_1", "deit_tiny", "efficientnet_b0", "minilm", "ppocr_v4_rec", "ppocr_cls"]
 ALL = [*BATCHED, "vgg16", "centernet_r34_512", "ppocr_v4_det",
        "silero_vad", "silero_vad_16k_op15", "silero_vad_half", "silero_vad_op18_ifless"]
@@ -71,7 +73,7 @@ def check(got, want):
         assert got[name].dtype == reference.dtype, name
         scale = np.abs(reference).max() or 1.0
         error = np.abs(got[name].astype(np.float64) - reference).max() / scale
-        assert error < ALLOWED, f"{name}: {error:.2e} of the output's scale"
+        assert error < ALLOWED_OF.get(name, ALLOWED), f"{name}: {error:.2e} of the output's scale"
 
 
 def same(a, b):
