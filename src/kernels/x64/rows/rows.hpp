@@ -42,10 +42,10 @@ struct Functions {
   /// One step of an LSTM over n cells from its gate sums i, o, f, c, each n floats, one after the other:
   /// c = sigmoid(f) * c + sigmoid(i) * tanh(c~), h = sigmoid(o) * tanh(c).
   void (*lstm_cell)(const float* gates, float* c, float* h, int64_t n);
-  /// The first half of a GRU step: gates[0, 2n) become sigmoids, gated = r * h.
-  void (*gru_gates)(float* gates, const float* h, float* gated, int64_t n);
-  /// The second: h = (1 - z) * tanh(candidate) + z * h.
-  void (*gru_cell)(const float* gates, const float* candidate, float* h, int64_t n);
+  /// The first half of a GRU step: the gate sums z, r in gates[0, 2n) become sigmoids, gated = r * x.
+  void (*gru_gates)(float* gates, const float* x, float* gated, int64_t n);
+  /// The second: h = (1 - z) * tanh(gates[2n, 3n) + recurrent) + z * h.
+  void (*gru_cell)(const float* gates, const float* recurrent, float* h, int64_t n);
 };
 
 /// Precondition: isa >= Isa::avx2.
