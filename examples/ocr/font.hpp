@@ -1,5 +1,5 @@
-// Made by make_font.py from DejaVu Sans Mono (free licence): characters 32..126 and a square for all others. A row is a number, its
-// lowest bit the leftmost pixel.
+// Made by make_font.py from DejaVu Sans Mono (free licence): characters 32..126 and a square for all others. A row is a number,
+// its lowest bit the leftmost pixel.
 #pragma once
 
 #include <cstdint>

@@ -17,8 +17,8 @@ for code in range(32, 128):
         draw.rectangle((2, 5, 9, 18), outline=1)
     bits = [sum((image.getpixel((x, y)) != 0) << x for x in range(WIDTH)) for y in range(HEIGHT)]
     rows.append("    {" + ",".join(hex(b) if b else "0" for b in bits) + "},\n")
-Path(__file__).with_name("font.hpp").write_text(f"""// Made by make_font.py from DejaVu Sans Mono (free licence): characters 32..126 and a square for all others. A row is a number, its
-// lowest bit the leftmost pixel.
+Path(__file__).with_name("font.hpp").write_text(f"""// Made by make_font.py from DejaVu Sans Mono (free licence): characters 32..126 and a square for all others. A row is a number,
+// its lowest bit the leftmost pixel.
 #pragma once
 
 #include <cstdint>
