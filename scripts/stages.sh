@@ -28,3 +28,6 @@ compile() {
     return 1
   fi
 }
+
+# Let ccache find what another checkout of the same sources compiled.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
