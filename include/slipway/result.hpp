@@ -8,7 +8,7 @@
 #include <utility>
 #include <variant>
 
-namespace slipway {
+namespace slipway::inline v0 {
 
 struct Error {
   slipway_status code = SLIPWAY_INTERNAL;
@@ -53,4 +53,4 @@ class [[nodiscard]] Result<void> {
 
 using Status = Result<void>;
 
-}  // namespace slipway
+}  // namespace slipway::inline v0

@@ -1,5 +1,6 @@
 // slipway's C++ API: headers alone over slipway.h, so any compiler and standard library goes with the shared library.
-// Errors are Result values; only std::bad_alloc may be thrown.
+// Errors are Result values; only std::bad_alloc may be thrown. The inline namespace keeps these types apart from the library's
+// own.
 #pragma once
 
 #include <slipway/slipway.h>
@@ -14,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace slipway {
+namespace slipway::inline v0 {
 
 namespace detail {
 
@@ -226,4 +227,4 @@ inline Status set_log(LogFunction function, slipway_log_level least = SLIPWAY_LO
       kept));
 }
 
-}  // namespace slipway
+}  // namespace slipway::inline v0

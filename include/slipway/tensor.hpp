@@ -9,7 +9,7 @@
 #include <span>
 #include <type_traits>
 
-namespace slipway {
+namespace slipway::inline v0 {
 
 using ElementType = slipway_type;
 
@@ -73,4 +73,4 @@ class TensorView {
   slipway_tensor tensor_{};
 };
 
-}  // namespace slipway
+}  // namespace slipway::inline v0
