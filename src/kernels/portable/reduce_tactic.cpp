@@ -19,7 +19,7 @@ constexpr int64_t kBlock = 16;
 /// Results that are accumulated side by side.
 constexpr int64_t kStrip = 64;
 
-enum class Reduce : uint8_t { sum, mean, max, min };
+enum class Reduce : uint8_t { sum, mean, max, min, l1, l2, sum_square };
 
 /// The input as [outer][reduced][inner].
 struct Work {
@@ -33,7 +33,8 @@ struct Named {
   Reduce reduce;
 };
 constexpr Named kNames[] = {{"GlobalAveragePool", Reduce::mean}, {"GlobalMaxPool", Reduce::max}, {"ReduceSum", Reduce::sum},
-                            {"ReduceMean", Reduce::mean},        {"ReduceMax", Reduce::max},     {"ReduceMin", Reduce::min}};
+                            {"ReduceMean", Reduce::mean},        {"ReduceMax", Reduce::max},     {"ReduceMin", Reduce::min},
+                            {"ReduceL1", Reduce::l1},            {"ReduceL2", Reduce::l2},       {"ReduceSumSquare", Reduce::sum_square}};
 
 /// Which axes go. False when they are not known.
 bool reduced_axes(const tactic::Query& query, std::vector<bool>& gone) {
@@ -84,17 +85,31 @@ bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   return true;
 }
 
+/// take: a partial result and an element; join: two partial results.
 struct Add {
   static constexpr float kFirst = 0;
   static float take(float a, float x) { return a + x; }
+  static float join(float a, float b) { return a + b; }
+};
+struct AddMagnitude {
+  static constexpr float kFirst = 0;
+  static float take(float a, float x) { return a + std::fabs(x); }
+  static float join(float a, float b) { return a + b; }
+};
+struct AddSquare {
+  static constexpr float kFirst = 0;
+  static float take(float a, float x) { return a + x * x; }
+  static float join(float a, float b) { return a + b; }
 };
 struct Max {
   static constexpr float kFirst = -std::numeric_limits<float>::infinity();
   static float take(float a, float x) { return x > a || x != x ? x : a; }
+  static float join(float a, float b) { return take(a, b); }
 };
 struct Min {
   static constexpr float kFirst = std::numeric_limits<float>::infinity();
   static float take(float a, float x) { return x < a || x != x ? x : a; }
+  static float join(float a, float b) { return take(a, b); }
 };
 
 class ReduceKernel final : public tactic::Kernel {
@@ -105,6 +120,9 @@ class ReduceKernel final : public tactic::Kernel {
     switch (work_.reduce) {
       case Reduce::max: return run_as<Max>(exec);
       case Reduce::min: return run_as<Min>(exec);
+      case Reduce::l1: return run_as<AddMagnitude>(exec);
+      case Reduce::l2:
+      case Reduce::sum_square: return run_as<AddSquare>(exec);
       default: return run_as<Add>(exec);
     }
   }
@@ -136,7 +154,10 @@ class ReduceKernel final : public tactic::Kernel {
     return Fault::none;
   }
 
-  float finish(float v) const { return work_.reduce == Reduce::mean ? v / static_cast<float>(work_.reduced) : v; }
+  float finish(float v) const {
+    if (work_.reduce == Reduce::mean) return v / static_cast<float>(work_.reduced);
+    return work_.reduce == Reduce::l2 ? std::sqrt(v) : v;
+  }
 
   /// Neighbouring elements: lanes of partial results, then the lanes in order.
   template <class F>
@@ -150,7 +171,7 @@ class ReduceKernel final : public tactic::Kernel {
     }
     for (int64_t l = 0; i < work_.reduced; ++i, ++l) lanes[l] = F::take(lanes[l], from[i]);
     for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-      for (int64_t l = 0; l < half; ++l) lanes[l] = F::take(lanes[l], lanes[l + half]);
+      for (int64_t l = 0; l < half; ++l) lanes[l] = F::join(lanes[l], lanes[l + half]);
     }
     return lanes[0];
   }
@@ -168,7 +189,7 @@ class ReduceKernel final : public tactic::Kernel {
       for (int64_t l = 0; l < kBlock; ++l) odd[l] = F::take(odd[l], from[step + l]);
     }
     for (int64_t l = 0; r < work_.reduced && l < kBlock; ++l) even[l] = F::take(even[l], from[l]);
-    for (int64_t l = 0; l < kBlock; ++l) to[l] = finish(F::take(even[l], odd[l]));
+    for (int64_t l = 0; l < kBlock; ++l) to[l] = finish(F::join(even[l], odd[l]));
   }
 
   template <class F>
@@ -208,7 +229,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 tactic::TacticList reduce_tactic() {
   return {{"portable.reduce",
            Isa::portable,
-           {"GlobalAveragePool", "GlobalMaxPool", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"},
+           {"GlobalAveragePool", "GlobalMaxPool", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2",
+            "ReduceSumSquare"},
            judge,
            build}};
 }
