@@ -4,7 +4,6 @@
     ask.py SLIPWAY ENGINE MODEL.onnx LINE.f32       LINE.f32 is what example_ocr wrote; MODEL.onnx has the character list
 """
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -33,9 +32,13 @@ def decode(model, output):
     return "".join(characters[c] for c, before in zip(best, [0, *best]) if c not in (0, before))
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+def listening_port(server):
+    """From what the server prints: 'listening on http://ADDRESS:PORT'."""
+    for line in server.stdout:
+        print(line, end="")
+        if line.startswith("listening on "):
+            return int(line.rsplit(":", 1)[1])
+    sys.exit(f"ask: the server ended with status {server.wait()}")
 
 
 def wait_until_ready(server, connection):
@@ -70,10 +73,10 @@ def main():
         sys.exit(__doc__)
     program, engine, model, line = sys.argv[1:]
     given, local = read_line(line)
-    port = free_port()
-    server = subprocess.Popen([program, "serve", "--model", f"{NAME}={engine}", "--http-port", str(port)])
+    command = [program, "serve", "--model", f"{NAME}={engine}", "--address", "127.0.0.1", "--http-port", "0", "--metrics-port", "0"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        with client.InferenceServerClient(f"127.0.0.1:{port}") as connection:
+        with client.InferenceServerClient(f"127.0.0.1:{listening_port(server)}") as connection:
             wait_until_ready(server, connection)
             answer, times = ask(connection, given)
     finally:
