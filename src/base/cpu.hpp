@@ -21,7 +21,7 @@ struct CpuInfo {
   std::string model;          ///< as the kernel reports it, such as "AMD EPYC"
   int64_t l1d_bytes = 32768;  ///< per core
   int64_t l2_bytes = 1 << 20;
-  int64_t l3_bytes = 0;       ///< shared; 0 when there is none
+  int64_t l3_bytes = 0;  ///< shared; 0 when there is none
 };
 /// Read once, cached.
 const CpuInfo& cpu_info();

@@ -41,12 +41,16 @@ constexpr int kElementTypeCount = 27;
 
 /// A set of element types as a bit mask, bit = enum value.
 using TypeSet = uint32_t;
-constexpr TypeSet bit(ElementType t) { return TypeSet{1} << static_cast<unsigned>(t); }
+constexpr TypeSet bit(ElementType t) {
+  return TypeSet{1} << static_cast<unsigned>(t);
+}
 template <class... Ts>
 constexpr TypeSet types(Ts... t) {
   return (bit(t) | ... | TypeSet{0});
 }
-constexpr bool contains(TypeSet set, ElementType t) { return (set & bit(t)) != 0; }
+constexpr bool contains(TypeSet set, ElementType t) {
+  return (set & bit(t)) != 0;
+}
 
 namespace type_sets {
 using E = ElementType;
@@ -83,6 +87,8 @@ constexpr bool is_signed_integer(ElementType t) {
 constexpr bool is_unsigned_integer(ElementType t) {
   return contains(type_sets::kUnsigned | types(ElementType::u4, ElementType::u2), t);
 }
-constexpr bool is_integer(ElementType t) { return is_signed_integer(t) || is_unsigned_integer(t); }
+constexpr bool is_integer(ElementType t) {
+  return is_signed_integer(t) || is_unsigned_integer(t);
+}
 
 }  // namespace slipway

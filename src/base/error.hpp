@@ -16,13 +16,13 @@ enum class ErrorCode : uint8_t {
   invalid_model,     ///< a model or engine file says something that cannot be
   unsupported,       ///< valid, but this build cannot do it
   not_found,
-  io,                ///< the operating system refused
-  limit,             ///< a named limit would be exceeded
-  data_fault,        ///< the data itself: index out of range, division by zero, ...
+  io,          ///< the operating system refused
+  limit,       ///< a named limit would be exceeded
+  data_fault,  ///< the data itself: index out of range, division by zero, ...
   cancelled,
   deadline,
-  unavailable,       ///< queue full or shutting down
-  internal,          ///< a defect of slipway
+  unavailable,  ///< queue full or shutting down
+  internal,     ///< a defect of slipway
 };
 
 /// Stable lower-case word for a code, such as "invalid_model".
@@ -90,9 +90,9 @@ using Status = Result<void>;
 #define TRY(...) SLIPWAY_TRY(SLIPWAY_JOIN(slipway_result_, __COUNTER__), __VA_ARGS__)
 #define SLIPWAY_JOIN(a, b) SLIPWAY_JOIN_EXPANDED(a, b)
 #define SLIPWAY_JOIN_EXPANDED(a, b) a##b
-#define SLIPWAY_TRY(result, ...)                  \
-  __extension__({                                 \
-    auto result = (__VA_ARGS__);                  \
+#define SLIPWAY_TRY(result, ...)                   \
+  __extension__({                                  \
+    auto result = (__VA_ARGS__);                   \
     if (!result) return std::move(result).error(); \
-    std::move(result).value();                    \
+    std::move(result).value();                     \
   })

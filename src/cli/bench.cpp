@@ -58,15 +58,19 @@ Status bench(const BenchOptions& options) {
     std::printf(
         "{\"model\":\"%s\",\"threads\":%d,\"precision\":\"%s\",\"load_ms\":%.3f,\"first_ms\":%.3f,\"latency_ms\":[%s],"
         "\"peak_rss_kib\":%ld,\"arena_bytes\":%zu}\n",
-        options.model.model.c_str(), session->threads(), options.model.precision.c_str(), load_ms, first_ms, list.c_str(), usage.ru_maxrss,
-        session->arena_bytes());
+        options.model.model.c_str(), session->threads(), options.model.precision.c_str(), load_ms, first_ms, list.c_str(),
+        usage.ru_maxrss, session->arena_bytes());
     return {};
   }
   std::sort(latency.begin(), latency.end());
-  const auto at = [&](double q) { return latency[std::min(latency.size() - 1, static_cast<size_t>(q * static_cast<double>(latency.size())))]; };
-  std::printf("%zu runs, %d threads: median %.3f ms, p10 %.3f, p90 %.3f, p99 %.3f; load %.1f ms, first run %.1f ms, arena %.1f MiB, peak RSS %.1f MiB\n",
-              latency.size(), session->threads(), at(0.5), at(0.1), at(0.9), at(0.99), load_ms, first_ms,
-              static_cast<double>(session->arena_bytes()) / 1048576, static_cast<double>(usage.ru_maxrss) / 1024);
+  const auto at = [&](double q) {
+    return latency[std::min(latency.size() - 1, static_cast<size_t>(q * static_cast<double>(latency.size())))];
+  };
+  std::printf(
+      "%zu runs, %d threads: median %.3f ms, p10 %.3f, p90 %.3f, p99 %.3f; load %.1f ms, first run %.1f ms, arena %.1f MiB, peak "
+      "RSS %.1f MiB\n",
+      latency.size(), session->threads(), at(0.5), at(0.1), at(0.9), at(0.99), load_ms, first_ms,
+      static_cast<double>(session->arena_bytes()) / 1048576, static_cast<double>(usage.ru_maxrss) / 1024);
   return {};
 }
 

@@ -19,8 +19,8 @@ Status build(const BuildOptions& options) {
   const auto engine = TRY(open_model(options.model, TRY(engine_options(options.model))));
   TRY(engine->save(options.output));
   const auto again = TRY(engine::Engine::load(options.output, TRY(engine_options(options.model))));
-  std::printf("%s: %.2f MiB, %zu nodes\n", options.output.c_str(), static_cast<double>(std::filesystem::file_size(options.output)) / 1048576,
-              again->graph().live_nodes());
+  std::printf("%s: %.2f MiB, %zu nodes\n", options.output.c_str(),
+              static_cast<double>(std::filesystem::file_size(options.output)) / 1048576, again->graph().live_nodes());
   if (options.input.shapes.empty()) return {};
   // With shapes to go by, prove that the file plans and runs.
   std::vector<std::string> notes;
@@ -42,7 +42,8 @@ void add_build(CLI::App& app, Work& work) {
   CLI::App& command = *app.add_subcommand("build", "Optimise a model and write its engine file");
   add_model_options(command, options->model);
   command.add_option("-o,--output", options->output, "Engine file to write (.slip)")->required();
-  command.add_option("--shape", options->input.shapes, "NAME:1x3x224x224: extents to check the engine with (repeatable)")->allow_extra_args(false);
+  command.add_option("--shape", options->input.shapes, "NAME:1x3x224x224: extents to check the engine with (repeatable)")
+      ->allow_extra_args(false);
   command.callback([options, &work] { work = [options] { return build(*options); }; });
 }
 

@@ -71,7 +71,9 @@ Status compare(const CompareOptions& options) {
     const std::string& name = engine->outputs()[i].name;
     const Tensor *a = got.outputs[i].tensor(), *b = i < want.outputs.size() ? want.outputs[i].tensor() : nullptr;
     const double error = a != nullptr && b != nullptr ? scaled_error(*a, *b) : 0;
-    const bool bad = i >= want.outputs.size() || (error > options.rtol && !first_difference(got.outputs[i], want.outputs[i], {options.rtol, options.atol}).empty());
+    const bool bad =
+        i >= want.outputs.size() ||
+        (error > options.rtol && !first_difference(got.outputs[i], want.outputs[i], {options.rtol, options.atol}).empty());
     std::printf("%-12.3g output %s%s\n", error, name.c_str(), bad ? "  <-- beyond tolerance" : "");
     if (bad && first_bad.empty()) first_bad = "output " + name;
   }
@@ -83,7 +85,8 @@ Status compare(const CompareOptions& options) {
 
 void add_compare(CLI::App& app, Work& work) {
   auto options = std::make_shared<CompareOptions>();
-  CLI::App& command = *app.add_subcommand("compare", "Run two ways (default: against the references) and compare every common value");
+  CLI::App& command =
+      *app.add_subcommand("compare", "Run two ways (default: against the references) and compare every common value");
   add_model_options(command, options->model);
   command.add_option("OTHER", options->other, "Another model or engine; without it, the same model on reference kernels");
   add_input_options(command, options->input);

@@ -42,7 +42,8 @@ std::string tensor_difference(const Tensor& got, const Tensor& want, Allowed all
     const ElementType part = got.type() == ElementType::c64 ? ElementType::f32 : ElementType::f64;
     for (int64_t i = 0; i < 2 * got.count(); ++i) {
       const double a = load_double(got.data(), part, i), b = load_double(want.data(), part, i);
-      if (!near(a, b, allowed)) return different(i / 2, fmt::format("{} ({} part)", a, i % 2 ? "imaginary" : "real"), fmt::format("{}", b));
+      if (!near(a, b, allowed))
+        return different(i / 2, fmt::format("{} ({} part)", a, i % 2 ? "imaginary" : "real"), fmt::format("{}", b));
     }
     return {};
   }

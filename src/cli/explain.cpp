@@ -28,26 +28,34 @@ void print_passes(const passes::Report& report) {
 std::string place_text(const plan::Place& place) {
   using Kind = plan::Place::Kind;
   switch (place.kind) {
-    case Kind::none: return "-";
-    case Kind::arena: return fmt::format("@{}", place.offset);
-    case Kind::constant: return "const";
-    case Kind::input: return fmt::format("in{}", place.index);
-    case Kind::output: return fmt::format("out{}", place.index);
-    case Kind::kept: return "kept";
+    case Kind::none:
+      return "-";
+    case Kind::arena:
+      return fmt::format("@{}", place.offset);
+    case Kind::constant:
+      return "const";
+    case Kind::input:
+      return fmt::format("in{}", place.index);
+    case Kind::output:
+      return fmt::format("out{}", place.index);
+    case Kind::kept:
+      return "kept";
   }
   return "-";
 }
 
 void print_plan(const plan::Plan& plan, const std::string& node) {
-  std::printf("== plan: %zu steps, %zu host nodes%s, arena %.2f MiB (live peak %.2f MiB, scratch %.2f MiB)\n", plan.steps.size(), plan.host.size(),
-              plan.rest ? ", then a rest" : "", static_cast<double>(plan.memory.arena_bytes) / 1048576,
-              static_cast<double>(plan.memory.live_peak_bytes) / 1048576, static_cast<double>(plan.memory.scratch_bytes) / 1048576);
+  std::printf("== plan: %zu steps, %zu host nodes%s, arena %.2f MiB (live peak %.2f MiB, scratch %.2f MiB)\n", plan.steps.size(),
+              plan.host.size(), plan.rest ? ", then a rest" : "", static_cast<double>(plan.memory.arena_bytes) / 1048576,
+              static_cast<double>(plan.memory.live_peak_bytes) / 1048576,
+              static_cast<double>(plan.memory.scratch_bytes) / 1048576);
   for (const plan::Choice& choice : plan.choices) {
     if (!node.empty() && choice.node != node) continue;
     std::printf("%s (%s)\n", choice.node.c_str(), choice.op.c_str());
     for (const plan::Choice::Candidate& c : choice.candidates) {
       if (c.accepted) {
-        std::printf("   %c %-30s %10.2f us  %s\n", c.chosen ? '*' : ' ', std::string(c.tactic).c_str(), c.cost_us, c.text.c_str());
+        std::printf("   %c %-30s %10.2f us  %s\n", c.chosen ? '*' : ' ', std::string(c.tactic).c_str(), c.cost_us,
+                    c.text.c_str());
       } else {
         std::printf("     %-30s no: %s\n", std::string(c.tactic).c_str(), c.text.c_str());
       }
@@ -60,9 +68,11 @@ void print_plan(const plan::Plan& plan, const std::string& node) {
     for (const plan::Place& p : s.inputs) io += (io.empty() ? "" : " ") + place_text(p);
     io += " ->";
     for (const plan::Place& p : s.outputs) io += " " + place_text(p);
-    std::printf("%4zu  %-18s %-28s %-40s %s  [%s]\n", i, s.op.c_str(), std::string(s.tactic).c_str(), s.name.c_str(), io.c_str(), s.recipe.c_str());
+    std::printf("%4zu  %-18s %-28s %-40s %s  [%s]\n", i, s.op.c_str(), std::string(s.tactic).c_str(), s.name.c_str(), io.c_str(),
+                s.recipe.c_str());
   }
-  for (ir::NodeId id : plan.host) std::printf("host  %-18s %s\n", std::string(plan.graph.node(id).op->name).c_str(), plan.graph.node(id).name.c_str());
+  for (ir::NodeId id : plan.host)
+    std::printf("host  %-18s %s\n", std::string(plan.graph.node(id).op->name).c_str(), plan.graph.node(id).name.c_str());
 }
 
 Status explain(const ExplainOptions& options) {
@@ -88,7 +98,8 @@ Status explain(const ExplainOptions& options) {
 
 void add_explain(CLI::App& app, Work& work) {
   auto options = std::make_shared<ExplainOptions>();
-  CLI::App& command = *app.add_subcommand("explain", "Everything that happens to a model: passes, graph, tactics with costs and refusals, plan");
+  CLI::App& command =
+      *app.add_subcommand("explain", "Everything that happens to a model: passes, graph, tactics with costs and refusals, plan");
   add_model_options(command, options->model);
   add_input_options(command, options->input);
   command.add_option("--node", options->node, "Only this node");

@@ -56,7 +56,8 @@ Result<Picture> read_png(const std::string& path, const std::vector<char>& bytes
 }
 
 /// Bilinear with an area filter when shrinking; pixel centres at half integers.
-std::vector<float> resize(const Picture& picture, double left, double top, double width, double height, int64_t to_width, int64_t to_height) {
+std::vector<float> resize(const Picture& picture, double left, double top, double width, double height, int64_t to_width,
+                          int64_t to_height) {
   std::vector<float> out(static_cast<size_t>(to_width * to_height * 3));
   struct Taps {
     int64_t first;
@@ -80,7 +81,8 @@ std::vector<float> resize(const Picture& picture, double left, double top, doubl
     }
     return all;
   };
-  const std::vector<Taps> columns = taps(left, width, to_width, picture.width), rows = taps(top, height, to_height, picture.height);
+  const std::vector<Taps> columns = taps(left, width, to_width, picture.width),
+                          rows = taps(top, height, to_height, picture.height);
   std::vector<double> line(static_cast<size_t>(picture.width) * 3);
   for (int64_t y = 0; y < to_height; ++y) {
     const Taps& row = rows[static_cast<size_t>(y)];
@@ -93,7 +95,8 @@ std::vector<float> resize(const Picture& picture, double left, double top, doubl
       const Taps& column = columns[static_cast<size_t>(x)];
       for (size_t c = 0; c < 3; ++c) {
         double sum = 0;
-        for (size_t k = 0; k < column.weights.size(); ++k) sum += column.weights[k] * line[(static_cast<size_t>(column.first) + k) * 3 + c];
+        for (size_t k = 0; k < column.weights.size(); ++k)
+          sum += column.weights[k] * line[(static_cast<size_t>(column.first) + k) * 3 + c];
         out[static_cast<size_t>(y * to_width + x) * 3 + c] = static_cast<float>(sum);
       }
     }
@@ -125,7 +128,8 @@ Result<Picture> read_picture(const std::string& path) {
   std::ifstream in(path, std::ios::binary | std::ios::ate);
   if (!in) return fail(ErrorCode::io, "{}: cannot be opened: {}", path, std::strerror(errno));
   const auto size = static_cast<size_t>(in.tellg());
-  if (size < 8 || size > kMaxFileBytes) return fail(ErrorCode::limit, "{}: {} bytes, a picture has 8..{}", path, size, kMaxFileBytes);
+  if (size < 8 || size > kMaxFileBytes)
+    return fail(ErrorCode::limit, "{}: {} bytes, a picture has 8..{}", path, size, kMaxFileBytes);
   std::vector<char> bytes(size);
   in.seekg(0);
   in.read(bytes.data(), static_cast<std::streamsize>(size));
@@ -148,7 +152,8 @@ Result<Tensor> picture_input(const std::string& path, const std::string& input, 
   const bool channels_last = (*fact.shape)[3] == ir::Dim(3) || (*fact.shape)[3] == ir::Dim(1);
   const int64_t channels = channels_last ? extent(3, 3) : extent(1, 3);
   const int64_t height = extent(channels_last ? 1 : 2, picture.height), width = extent(channels_last ? 2 : 3, picture.width);
-  if (channels != 3 && channels != 1) return fail(ErrorCode::invalid_argument, "input '{}' wants {} channels, a picture has 3 or 1", input, channels);
+  if (channels != 3 && channels != 1)
+    return fail(ErrorCode::invalid_argument, "input '{}' wants {} channels, a picture has 3 or 1", input, channels);
   TRY(check_size(path, width, height));
 
   double left = 0, top = 0, across = static_cast<double>(picture.width), down = static_cast<double>(picture.height);
@@ -179,10 +184,10 @@ Result<Tensor> picture_input(const std::string& path, const std::string& input, 
       }
     }
   }
-  notes.push_back(fmt::format("input '{}': picture {} ({}x{}) {} to {}x{}, {}, {}, (value - [{},{},{}]) / [{},{},{}]", input, path,
-                              picture.width, picture.height, options.resize == "crop" ? "cropped and resized" : "stretched", width, height,
-                              options.bgr ? "BGR" : "RGB", channels_last ? "NHWC" : "NCHW", mean[0], mean[1], mean[2], scale[0], scale[1],
-                              scale[2]));
+  notes.push_back(fmt::format("input '{}': picture {} ({}x{}) {} to {}x{}, {}, {}, (value - [{},{},{}]) / [{},{},{}]", input,
+                              path, picture.width, picture.height, options.resize == "crop" ? "cropped and resized" : "stretched",
+                              width, height, options.bgr ? "BGR" : "RGB", channels_last ? "NHWC" : "NCHW", mean[0], mean[1],
+                              mean[2], scale[0], scale[1], scale[2]));
   return out;
 }
 

@@ -17,8 +17,8 @@ struct Picture {
 /// Reads a .jpg or .png by content. Limits: 64 MiB of file, 64 megapixels.
 Result<Picture> read_picture(const std::string& path);
 
-/// The picture as an N x C x H x W (or N x H x W x C) tensor of the input's declared type; `shape` fills open extents. A note tells the
-/// preprocessing used.
+/// The picture as an N x C x H x W (or N x H x W x C) tensor of the input's declared type; `shape` fills open extents. A note
+/// tells the preprocessing used.
 Result<Tensor> picture_input(const std::string& path, const std::string& input, const ir::Fact& fact, const Dims* shape,
                              const InputOptions& options, std::vector<std::string>& notes);
 

@@ -55,7 +55,8 @@ Tensor random_tensor(ElementType type, const Dims& dims, uint64_t seed) {
 }  // namespace
 
 void add_input_options(CLI::App& command, InputOptions& options) {
-  command.add_option("--input", options.inputs, "NAME=FILE (.npy, .pb, .png, .jpg); a lone FILE is the only input")->allow_extra_args(false);
+  command.add_option("--input", options.inputs, "NAME=FILE (.npy, .pb, .png, .jpg); a lone FILE is the only input")
+      ->allow_extra_args(false);
   command.add_option("--shape", options.shapes, "NAME:1x3x224x224 for open extents")->allow_extra_args(false);
   command.add_option("--batch", options.batch, "First extent of inputs that leave it open")->check(CLI::PositiveNumber);
   command.add_option("--seed", options.seed, "Seed of random inputs")->capture_default_str();
@@ -83,7 +84,8 @@ Result<std::pair<std::string, Dims>> parse_shape(const std::string& text) {
   return std::pair(text.substr(0, colon), dims);
 }
 
-Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const InputOptions& options, std::vector<std::string>& notes) {
+Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const InputOptions& options,
+                                           std::vector<std::string>& notes) {
   std::map<std::string, Dims> shapes;
   for (const std::string& text : options.shapes) {
     auto [name, dims] = TRY(parse_shape(text));
@@ -93,7 +95,8 @@ Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const I
   for (const std::string& text : options.inputs) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos && engine.inputs().size() != 1) {
-      return fail(ErrorCode::invalid_argument, "--input '{}': the model has {} inputs, write NAME=FILE", text, engine.inputs().size());
+      return fail(ErrorCode::invalid_argument, "--input '{}': the model has {} inputs, write NAME=FILE", text,
+                  engine.inputs().size());
     }
     files[equals == std::string::npos ? engine.inputs()[0].name : text.substr(0, equals)] =
         equals == std::string::npos ? text : text.substr(equals + 1);
@@ -113,10 +116,12 @@ Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const I
     const auto file = files.find(port.name);
     if (file == files.end()) {
       if (port.fact.kind != ir::Fact::Kind::tensor) {
-        return fail(ErrorCode::invalid_argument, "input '{}' is {}; give it with --input", port.name, fact_text(engine, port.fact));
+        return fail(ErrorCode::invalid_argument, "input '{}' is {}; give it with --input", port.name,
+                    fact_text(engine, port.fact));
       }
       const Dims dims = extents_of(engine, port, shapes, options.batch, notes);
-      notes.push_back(fmt::format("input '{}': random {} of shape {} (seed {})", port.name, name(port.fact.type), to_string(dims), seed));
+      notes.push_back(
+          fmt::format("input '{}': random {} of shape {} (seed {})", port.name, name(port.fact.type), to_string(dims), seed));
       values.emplace_back(random_tensor(port.fact.type, dims, seed++));
     } else if (ends_with(file->second, ".npy")) {
       values.emplace_back(TRY(read_npy(file->second)));
@@ -124,7 +129,8 @@ Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const I
       values.push_back(TRY(import::onnx::read_value(TRY(read_file(file->second)), port.fact)));
     } else {
       const auto shape = shapes.find(port.name);
-      values.emplace_back(TRY(picture_input(file->second, port.name, port.fact, shape == shapes.end() ? nullptr : &shape->second, options, notes)));
+      values.emplace_back(TRY(
+          picture_input(file->second, port.name, port.fact, shape == shapes.end() ? nullptr : &shape->second, options, notes)));
     }
   }
   return values;

@@ -19,13 +19,14 @@ struct InputOptions {
   std::vector<std::string> shapes;  ///< NAME:1x3x224x224
   std::string mean, scale, resize;  ///< pictures: per-channel lists, "stretch" | "crop"
   bool bgr = false;
-  int64_t batch = 0;                ///< replaces the first symbolic extent
+  int64_t batch = 0;  ///< replaces the first symbolic extent
   uint64_t seed = 0;
 };
 void add_input_options(CLI::App& command, InputOptions& options);
 
 /// One Value per model input. `notes` tells in sentences what was made up: random inputs, extents chosen, picture preprocessing.
-Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const InputOptions& options, std::vector<std::string>& notes);
+Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const InputOptions& options,
+                                           std::vector<std::string>& notes);
 
 /// "NAME:1x3x8x8" split at the last colon.
 Result<std::pair<std::string, Dims>> parse_shape(const std::string& text);

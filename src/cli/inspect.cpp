@@ -21,8 +21,10 @@ Status inspect(const InspectOptions& options) {
   const auto engine = TRY(open_model(options.model, base));
   const ir::Graph& graph = engine->graph();
   std::printf("model: %s%s%s\n", graph.name.c_str(), graph.producer.empty() ? "" : ", made by ", graph.producer.c_str());
-  for (const engine::Port& port : engine->inputs()) std::printf("input   %-32s %s\n", port.name.c_str(), fact_text(*engine, port.fact).c_str());
-  for (const engine::Port& port : engine->outputs()) std::printf("output  %-32s %s\n", port.name.c_str(), fact_text(*engine, port.fact).c_str());
+  for (const engine::Port& port : engine->inputs())
+    std::printf("input   %-32s %s\n", port.name.c_str(), fact_text(*engine, port.fact).c_str());
+  for (const engine::Port& port : engine->outputs())
+    std::printf("output  %-32s %s\n", port.name.c_str(), fact_text(*engine, port.fact).c_str());
   size_t bytes = 0, tensors = 0;
   std::map<std::string, size_t> types, ops;
   for (ir::ValueId v = 0; v < graph.value_count(); ++v) {

@@ -17,8 +17,10 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
 }
 
 void add_build_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("--threads", options.threads, "Threads of one session (default: every usable CPU)")->check(CLI::PositiveNumber);
-  command.add_option("--isa", options.isa, "Use at most this instruction set: portable | avx2 | avx512 | avx512_vnni | avx512_bf16");
+  command.add_option("--threads", options.threads, "Threads of one session (default: every usable CPU)")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--isa", options.isa,
+                     "Use at most this instruction set: portable | avx2 | avx512 | avx512_vnni | avx512_bf16");
   command.add_option("--precision", options.precision, "fp32")->check(CLI::IsMember({"fp32"}))->capture_default_str();
   command.add_option("--deterministic", options.deterministic, "Answers depend on neither batch, threads nor run")
       ->check(CLI::IsMember({"on", "off"}))
@@ -34,8 +36,8 @@ Result<engine::Options> engine_options(const ModelOptions& options) {
   if (!options.isa.empty()) {
     const std::optional<Isa> isa = parse_isa(options.isa);
     if (!isa) {
-      return fail(ErrorCode::invalid_argument,
-                  "--isa: '{}' is not one of portable, avx2, avx512, avx512_vnni, avx512_bf16", options.isa);
+      return fail(ErrorCode::invalid_argument, "--isa: '{}' is not one of portable, avx2, avx512, avx512_vnni, avx512_bf16",
+                  options.isa);
     }
     out.isa = *isa;
   }

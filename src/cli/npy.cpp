@@ -17,9 +17,9 @@ struct Descr {
   ElementType type;
 };
 constexpr Descr kDescrs[] = {
-    {"<f4", ElementType::f32}, {"<f8", ElementType::f64}, {"<f2", ElementType::f16}, {"<i8", ElementType::i64},
-    {"<i4", ElementType::i32}, {"<i2", ElementType::i16}, {"|i1", ElementType::i8},  {"<u8", ElementType::u64},
-    {"<u4", ElementType::u32}, {"<u2", ElementType::u16}, {"|u1", ElementType::u8},  {"|b1", ElementType::boolean},
+    {"<f4", ElementType::f32}, {"<f8", ElementType::f64},   {"<f2", ElementType::f16},  {"<i8", ElementType::i64},
+    {"<i4", ElementType::i32}, {"<i2", ElementType::i16},   {"|i1", ElementType::i8},   {"<u8", ElementType::u64},
+    {"<u4", ElementType::u32}, {"<u2", ElementType::u16},   {"|u1", ElementType::u8},   {"|b1", ElementType::boolean},
     {"<c8", ElementType::c64}, {"<c16", ElementType::c128}, {"<V2", ElementType::bf16},
 };
 
@@ -69,7 +69,8 @@ Result<Tensor> read_npy(const std::string& path) {
       continue;
     }
     int64_t value = 0;
-    for (; i < shape.size() && shape[i] >= '0' && shape[i] <= '9' && value <= kMaxElements; ++i) value = value * 10 + (shape[i] - '0');
+    for (; i < shape.size() && shape[i] >= '0' && shape[i] <= '9' && value <= kMaxElements; ++i)
+      value = value * 10 + (shape[i] - '0');
     extents.push_back(value);
   }
   if (extents.size() > kMaxRank || checked_count(extents, kMaxElements) < 0) {

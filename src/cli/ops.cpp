@@ -44,10 +44,11 @@ Status list_ops(bool json) {
     const std::string domain(op->domain.empty() ? "ai.onnx" : op->domain);
     const std::string types = op->inputs().empty() ? "-" : type_list(op->inputs()[0].types);
     if (json) {
-      std::printf("%s\n{\"domain\":\"%s\",\"name\":\"%s\",\"versions\":[%s],\"types\":\"%s\",\"tactics\":[%s]}", first ? "" : ",", domain.c_str(),
-                  std::string(op->name).c_str(), versions.c_str(), types.c_str(), tactics.c_str());
+      std::printf("%s\n{\"domain\":\"%s\",\"name\":\"%s\",\"versions\":[%s],\"types\":\"%s\",\"tactics\":[%s]}", first ? "" : ",",
+                  domain.c_str(), std::string(op->name).c_str(), versions.c_str(), types.c_str(), tactics.c_str());
     } else {
-      std::printf("%-14s %-28s %-22s %-50s %s\n", domain.c_str(), std::string(op->name).c_str(), versions.c_str(), types.c_str(), tactics.c_str());
+      std::printf("%-14s %-28s %-22s %-50s %s\n", domain.c_str(), std::string(op->name).c_str(), versions.c_str(), types.c_str(),
+                  tactics.c_str());
     }
     first = false;
   }

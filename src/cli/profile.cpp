@@ -44,8 +44,9 @@ Status profile_to_file(runtime::Session& session, const std::vector<ir::Value>& 
   for (size_t i = 0; i < steps.size(); ++i) {
     const StepProfile& s = steps[i];
     total += s.us;
-    out << fmt::format("{}\n{{\"name\":\"{}\",\"op\":\"{}\",\"tactic\":\"{}\",\"us\":{:.3f},\"gflops\":{:.2f},\"gbytes\":{:.2f}}}", i == 0 ? "" : ",",
-                       s.name, s.op, s.tactic, s.us, s.flops / s.us / 1e3, s.bytes / s.us / 1e3);
+    out << fmt::format(
+        "{}\n{{\"name\":\"{}\",\"op\":\"{}\",\"tactic\":\"{}\",\"us\":{:.3f},\"gflops\":{:.2f},\"gbytes\":{:.2f}}}",
+        i == 0 ? "" : ",", s.name, s.op, s.tactic, s.us, s.flops / s.us / 1e3, s.bytes / s.us / 1e3);
   }
   out << fmt::format("\n],\"total_us\":{:.3f}}}\n", total);
   out.close();
@@ -57,8 +58,8 @@ Status profile_to_file(runtime::Session& session, const std::vector<ir::Value>& 
   std::printf("%10s %6s %9s %8s  %-28s %-18s %s\n", "us", "share", "GFLOP/s", "GB/s", "tactic", "op", "node");
   for (size_t i = 0; i < std::min(kShown, slowest.size()); ++i) {
     const StepProfile& s = *slowest[i];
-    std::printf("%10.1f %5.1f%% %9.1f %8.1f  %-28s %-18s %s\n", s.us, 100 * s.us / total, s.flops / s.us / 1e3, s.bytes / s.us / 1e3,
-                s.tactic.c_str(), s.op.c_str(), s.name.c_str());
+    std::printf("%10.1f %5.1f%% %9.1f %8.1f  %-28s %-18s %s\n", s.us, 100 * s.us / total, s.flops / s.us / 1e3,
+                s.bytes / s.us / 1e3, s.tactic.c_str(), s.op.c_str(), s.name.c_str());
   }
   std::printf("%10.1f us in %zu steps\n", total, steps.size());
   return {};

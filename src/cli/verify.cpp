@@ -41,9 +41,11 @@ std::map<std::string, std::pair<double, double>> read_manifest(const fs::path& f
   text << in.rdbuf();
   rapidjson::Document document;
   document.Parse<rapidjson::kParseIterativeFlag>(text.str().c_str());
-  if (document.HasParseError() || !document.IsObject() || !document.HasMember("cases") || !document["cases"].IsArray()) return out;
+  if (document.HasParseError() || !document.IsObject() || !document.HasMember("cases") || !document["cases"].IsArray())
+    return out;
   for (const auto& entry : document["cases"].GetArray()) {
-    if (entry.IsObject() && entry.HasMember("path") && entry["path"].IsString() && entry.HasMember("rtol") && entry.HasMember("atol")) {
+    if (entry.IsObject() && entry.HasMember("path") && entry["path"].IsString() && entry.HasMember("rtol") &&
+        entry.HasMember("atol")) {
       out[entry["path"].GetString()] = {entry["rtol"].GetDouble(), entry["atol"].GetDouble()};
     }
   }
@@ -66,7 +68,8 @@ std::vector<Case> find_cases(const VerifyOptions& options) {
       if (!fs::exists(folder / "model.onnx")) return;
       if (folder.string().find(options.filter) == std::string::npos) return;
       const auto at = tolerances.find(fs::relative(folder, home).string());
-      cases.push_back({folder, at == tolerances.end() ? options.rtol : at->second.first, at == tolerances.end() ? options.atol : at->second.second});
+      cases.push_back({folder, at == tolerances.end() ? options.rtol : at->second.first,
+                       at == tolerances.end() ? options.atol : at->second.second});
     };
     add(root);
     std::error_code ignored;
@@ -101,7 +104,8 @@ Status run_case(const Case& test, const VerifyOptions& options) {
     for (size_t i = 0; i < expected.size(); ++i) {
       const std::string difference = first_difference(outputs[i], expected[i], {test.rtol, test.atol});
       if (!difference.empty()) {
-        return fail(ErrorCode::data_fault, "output '{}' of {}: {}", engine->outputs()[i].name, data.filename().string(), difference);
+        return fail(ErrorCode::data_fault, "output '{}' of {}: {}", engine->outputs()[i].name, data.filename().string(),
+                    difference);
       }
     }
   }

@@ -21,7 +21,8 @@ Result<std::shared_ptr<Engine>> Engine::from_graph(ir::Graph graph, const Option
   engine->options_ = options;
   if (engine->options_.threads <= 0) engine->options_.threads = available_cpus();
   if (options.isa > detected_isa()) {
-    return fail(ErrorCode::invalid_argument, "this CPU cannot run {}; the most it can is {}", name(options.isa), name(detected_isa()));
+    return fail(ErrorCode::invalid_argument, "this CPU cannot run {}; the most it can is {}", name(options.isa),
+                name(detected_isa()));
   }
   if (options.passes) {
     passes::Options pass_options;
@@ -82,7 +83,8 @@ Status Engine::save(const std::filesystem::path& path) const {
   return write_engine_file(path, *graph_, info);
 }
 
-Result<std::shared_ptr<Engine>> Engine::load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const Options& options) {
+Result<std::shared_ptr<Engine>> Engine::load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                             const Options& options) {
   if (is_engine_file(bytes)) {
     if (owner == nullptr || reinterpret_cast<uintptr_t>(bytes.data()) % kAlignment != 0) {
       std::shared_ptr<void> copy = allocate(bytes.size(), false);
@@ -99,6 +101,8 @@ std::unique_ptr<runtime::Session> Engine::session(int threads) const {
   return std::make_unique<runtime::Session>(graph_, plans_, threads > 0 ? threads : options_.threads);
 }
 
-std::string fact_text(const Engine& engine, const ir::Fact& fact) { return to_string(fact, &engine.graph().symbols); }
+std::string fact_text(const Engine& engine, const ir::Fact& fact) {
+  return to_string(fact, &engine.graph().symbols);
+}
 
 }  // namespace slipway::engine

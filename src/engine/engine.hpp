@@ -18,16 +18,16 @@ enum class Precision : uint8_t { fp32 };
 
 struct Options {
   Isa isa = detected_isa();
-  int threads = 0;                         ///< 0: every CPU the process may use
+  int threads = 0;  ///< 0: every CPU the process may use
   bool deterministic = true;
-  bool passes = true;                      ///< false: the imported graph as it is
+  bool passes = true;  ///< false: the imported graph as it is
   std::vector<std::string> skipped_passes;
-  std::optional<size_t> stop_after;        ///< stop after N patches (bisecting)
-  bool references_only = false;            ///< no tactic but the references
-  bool keep_values = false;                ///< every value stays readable for taps
-  bool explain = false;                    ///< plans record every tactic's cost or refusal
+  std::optional<size_t> stop_after;  ///< stop after N patches (bisecting)
+  bool references_only = false;      ///< no tactic but the references
+  bool keep_values = false;          ///< every value stays readable for taps
+  bool explain = false;              ///< plans record every tactic's cost or refusal
   std::string forced_tactic;
-  bool verify_weights = false;             ///< check every weight section of an engine file
+  bool verify_weights = false;  ///< check every weight section of an engine file
 };
 
 /// One input or output as callers see it.
@@ -42,7 +42,8 @@ class Engine {
   /// Opens an engine file, or imports and optimises a model file: told apart by content.
   static Result<std::shared_ptr<Engine>> load(const std::filesystem::path& path, const Options& options = {});
   /// The same from memory; `owner` keeps the bytes alive (weights are copied when it is null).
-  static Result<std::shared_ptr<Engine>> load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const Options& options = {});
+  static Result<std::shared_ptr<Engine>> load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                              const Options& options = {});
   /// Writes the engine file (engine_file.hpp).
   Status save(const std::filesystem::path& path) const;
   static Result<std::shared_ptr<Engine>> from_graph(ir::Graph graph, const Options& options = {});

@@ -28,9 +28,13 @@ struct Header {
 };
 static_assert(sizeof(Header) == 56);
 
-uint64_t header_sum(const Header& h) { return checksum(std::as_bytes(std::span(&h, 1)).first(offsetof(Header, header_checksum))); }
+uint64_t header_sum(const Header& h) {
+  return checksum(std::as_bytes(std::span(&h, 1)).first(offsetof(Header, header_checksum)));
+}
 
-uint64_t page_up(uint64_t n) { return (n + kPage - 1) / kPage * kPage; }
+uint64_t page_up(uint64_t n) {
+  return (n + kPage - 1) / kPage * kPage;
+}
 
 /// A file that is removed again unless keep() was called.
 class TemporaryFile {
@@ -76,7 +80,9 @@ class TemporaryFile {
   std::string name_;
 };
 
-Error damaged(std::string_view what) { return fail(ErrorCode::invalid_model, "the engine file is damaged: {}; build it again", what); }
+Error damaged(std::string_view what) {
+  return fail(ErrorCode::invalid_model, "the engine file is damaged: {}; build it again", what);
+}
 
 }  // namespace
 
@@ -133,10 +139,12 @@ Result<ir::Graph> read_engine_file(const FileBytes& file, bool verify_weights, F
   if (bytes.size() < sizeof header) return damaged("it ends within its header");
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.version > kFormatVersion) {
-    return fail(ErrorCode::unsupported, "the engine file has format {} of a newer slipway, this one reads up to {}; build it again or upgrade",
+    return fail(ErrorCode::unsupported,
+                "the engine file has format {} of a newer slipway, this one reads up to {}; build it again or upgrade",
                 header.version, kFormatVersion);
   }
-  if (header.byte_order != kByteOrder || header.version == 0 || header.header_checksum != header_sum(header)) return damaged("its header is wrong");
+  if (header.byte_order != kByteOrder || header.version == 0 || header.header_checksum != header_sum(header))
+    return damaged("its header is wrong");
   if (header.metadata_offset > bytes.size() || header.metadata_length > bytes.size() - header.metadata_offset) {
     return damaged("it ends within its metadata");
   }
@@ -152,7 +160,8 @@ Result<ir::Graph> read_engine_file(const FileBytes& file, bool verify_weights, F
   uint64_t section_bytes = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const fb::Section& s = *sections->Get(i);
-    if (s.offset() % kPage != 0 || base > bytes.size() || s.offset() > bytes.size() - base || s.length() > bytes.size() - base - s.offset()) {
+    if (s.offset() % kPage != 0 || base > bytes.size() || s.offset() > bytes.size() - base ||
+        s.length() > bytes.size() - base - s.offset()) {
       return damaged("it ends within its weights");
     }
     section_bytes += s.length();
@@ -171,7 +180,8 @@ Result<ir::Graph> read_engine_file(const FileBytes& file, bool verify_weights, F
   const SectionReader read_section = [&](int index, ElementType type, const Dims& dims) -> Result<Tensor> {
     if (static_cast<uint32_t>(index) >= count) return damaged("a constant names a section that is not there");
     const fb::Section& s = *sections->Get(static_cast<uint32_t>(index));
-    if (type == ElementType::string || s.length() != byte_size(type, dims.count())) return damaged("a section's length does not fit its constant");
+    if (type == ElementType::string || s.length() != byte_size(type, dims.count()))
+      return damaged("a section's length does not fit its constant");
     return Tensor(type, dims, file.owner(), bytes.data() + base + s.offset());
   };
   ir::Graph graph = TRY(read_graph(*engine.graph(), read_section));

@@ -15,7 +15,9 @@ Error damaged(std::string_view what) {
   return fail(ErrorCode::invalid_model, "the engine file's metadata is damaged: {}; build it again", what);
 }
 
-std::string text(const flatbuffers::String* s) { return s == nullptr ? std::string() : s->str(); }
+std::string text(const flatbuffers::String* s) {
+  return s == nullptr ? std::string() : s->str();
+}
 
 Result<ElementType> element_type(uint8_t number) {
   if (number >= kElementTypeCount) return damaged("an unknown element type");
@@ -52,7 +54,8 @@ Result<Tensor> read_tensor(const fb::Tensor& t, const SectionReader& section) {
   const Dims dims{std::span<const int64_t>(extents)};
   if (t.section() >= 0) return section(t.section(), type, dims);
   if (type == ElementType::string) {
-    if ((t.strings() == nullptr ? 0 : t.strings()->size()) != static_cast<uint64_t>(dims.count())) return damaged("a count of strings");
+    if ((t.strings() == nullptr ? 0 : t.strings()->size()) != static_cast<uint64_t>(dims.count()))
+      return damaged("a count of strings");
     Tensor out(type, dims);
     for (int64_t i = 0; i < dims.count(); ++i) out.as<std::string>()[i] = text(t.strings()->Get(static_cast<uint32_t>(i)));
     return out;
@@ -77,7 +80,8 @@ std::vector<std::string> strings(const flatbuffers::Vector<flatbuffers::Offset<f
 Result<ir::AttrValue> read_attr(const fb::Attr& a, const SectionReader& section, int depth) {
   const auto tensors = [&]() -> Result<std::vector<Tensor>> {
     std::vector<Tensor> out;
-    for (uint32_t i = 0; a.tensors() != nullptr && i < a.tensors()->size(); ++i) out.push_back(TRY(read_tensor(*a.tensors()->Get(i), section)));
+    for (uint32_t i = 0; a.tensors() != nullptr && i < a.tensors()->size(); ++i)
+      out.push_back(TRY(read_tensor(*a.tensors()->Get(i), section)));
     return out;
   };
   const auto graphs = [&]() -> Result<std::vector<ir::GraphRef>> {
@@ -88,13 +92,20 @@ Result<ir::AttrValue> read_attr(const fb::Attr& a, const SectionReader& section,
     return out;
   };
   switch (a.kind()) {
-    case 0: return ir::AttrValue();
-    case 1: return ir::AttrValue(int64_t{a.i()});
-    case 2: return ir::AttrValue(a.f());
-    case 3: return ir::AttrValue(text(a.s()));
-    case 4: return ir::AttrValue(list<int64_t>(a.ints()));
-    case 5: return ir::AttrValue(list<float>(a.floats()));
-    case 6: return ir::AttrValue(strings(a.strings()));
+    case 0:
+      return ir::AttrValue();
+    case 1:
+      return ir::AttrValue(int64_t{a.i()});
+    case 2:
+      return ir::AttrValue(a.f());
+    case 3:
+      return ir::AttrValue(text(a.s()));
+    case 4:
+      return ir::AttrValue(list<int64_t>(a.ints()));
+    case 5:
+      return ir::AttrValue(list<float>(a.floats()));
+    case 6:
+      return ir::AttrValue(strings(a.strings()));
     case 7: {
       std::vector<Tensor> held = TRY(tensors());
       if (held.size() != 1) return damaged("a tensor attribute");
@@ -105,9 +116,12 @@ Result<ir::AttrValue> read_attr(const fb::Attr& a, const SectionReader& section,
       if (held.size() != 1) return damaged("a graph attribute");
       return ir::AttrValue(std::move(held[0]));
     }
-    case 9: return ir::AttrValue(TRY(tensors()));
-    case 10: return ir::AttrValue(TRY(graphs()));
-    default: return damaged("an attribute of unknown kind");
+    case 9:
+      return ir::AttrValue(TRY(tensors()));
+    case 10:
+      return ir::AttrValue(TRY(graphs()));
+    default:
+      return damaged("an attribute of unknown kind");
   }
 }
 

@@ -16,7 +16,8 @@ Offset<fb::Fact> GraphWriter::fact(const ir::Fact& f) {
     for (ir::Dim d : *f.shape) shape.push_back(d.value());
   }
   const auto dims = b_.CreateVector(shape);
-  return fb::CreateFact(b_, static_cast<uint8_t>(f.kind), f.optional, static_cast<uint8_t>(f.type), f.shape.has_value(), dims, element);
+  return fb::CreateFact(b_, static_cast<uint8_t>(f.kind), f.optional, static_cast<uint8_t>(f.type), f.shape.has_value(), dims,
+                        element);
 }
 
 Offset<fb::Tensor> GraphWriter::tensor(const Tensor& t) {
@@ -79,7 +80,8 @@ Offset<fb::Node> GraphWriter::node(const ir::Node& n) {
     const auto* g = std::get_if<ir::GraphRef>(&entry.value);
     if (!entry.is_default && !(g != nullptr && *g == nullptr)) attrs.push_back(attr(entry));
   }
-  const auto domain = b_.CreateString(std::string(n.op->domain)), op = b_.CreateString(std::string(n.op->name)), name = b_.CreateString(n.name);
+  const auto domain = b_.CreateString(std::string(n.op->domain)), op = b_.CreateString(std::string(n.op->name)),
+             name = b_.CreateString(n.name);
   const auto attr_list = b_.CreateVector(attrs);
   const auto inputs = b_.CreateVector(n.inputs), outputs = b_.CreateVector(n.outputs);
   return fb::CreateNode(b_, domain, op, name, attr_list, inputs, outputs, n.captures_at);

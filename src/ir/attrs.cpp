@@ -6,7 +6,7 @@
 namespace slipway::ir {
 
 std::string_view kind_name(const AttrValue& value) {
-  static constexpr std::string_view kNames[] = {"absent", "int",    "float",  "string",  "ints",  "floats",
+  static constexpr std::string_view kNames[] = {"absent",  "int",    "float", "string",  "ints",  "floats",
                                                 "strings", "tensor", "graph", "tensors", "graphs"};
   return kNames[value.index()];
 }
@@ -47,8 +47,8 @@ bool equal(const AttrValue& a, const AttrValue& b) {
 
 namespace detail {
 Status wrong_kind(std::string_view name, const AttrValue& value, std::string_view expected) {
-  return fail(ErrorCode::invalid_model, "attribute '{}' is of kind {} or out of range, the operator expects {}", name, kind_name(value),
-              expected);
+  return fail(ErrorCode::invalid_model, "attribute '{}' is of kind {} or out of range, the operator expects {}", name,
+              kind_name(value), expected);
 }
 Status no_such_field(std::string_view name) {
   return fail(ErrorCode::invalid_model, "the operator has no attribute '{}'", name);

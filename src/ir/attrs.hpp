@@ -74,8 +74,7 @@ class Attrs {
  public:
   Attrs();  // NoAttrs
   template <class S>
-    requires(!std::is_same_v<std::decay_t<S>, Attrs>)
-  Attrs(S value);
+  requires(!std::is_same_v<std::decay_t<S>, Attrs>) Attrs(S value);
   explicit Attrs(const AttrType* type) : type_(type), data_(type->make()) {}
 
   const AttrType* type() const { return type_; }
@@ -136,8 +135,7 @@ struct FieldCodec<ElementType> {
   }
 };
 template <class T>
-  requires std::is_enum_v<T> && (!std::is_same_v<T, ElementType>)
-struct FieldCodec<T> {  // other enums travel as their number
+requires std::is_enum_v<T> &&(!std::is_same_v<T, ElementType>)struct FieldCodec<T> {  // other enums travel as their number
   static AttrValue get(T v) { return AttrValue(static_cast<int64_t>(v)); }
   static bool set(T& out, const AttrValue& v) {
     const int64_t* i = std::get_if<int64_t>(&v);
@@ -213,8 +211,8 @@ const AttrType* attr_type() {
 }
 
 template <class S>
-  requires(!std::is_same_v<std::decay_t<S>, Attrs>)
-Attrs::Attrs(S value) : type_(attr_type<S>()), data_(std::make_shared<S>(std::move(value))) {}
+requires(!std::is_same_v<std::decay_t<S>, Attrs>) Attrs::Attrs(S value)
+    : type_(attr_type<S>()), data_(std::make_shared<S>(std::move(value))) {}
 
 template <class S>
 const S& Attrs::as() const {

@@ -105,7 +105,9 @@ std::vector<std::vector<NodeId>> Graph::consumers() const {
   return out;
 }
 
-bool Graph::is_output(ValueId id) const { return std::find(outputs_.begin(), outputs_.end(), id) != outputs_.end(); }
+bool Graph::is_output(ValueId id) const {
+  return std::find(outputs_.begin(), outputs_.end(), id) != outputs_.end();
+}
 
 ValueId Graph::find_value(std::string_view value_name) const {
   for (ValueId id = 0; id < values_.size(); ++id) {

@@ -108,7 +108,8 @@ class Graph {
   std::vector<std::string> output_names_;
 };
 
-/// Runs the op's infer on the node and returns the facts of its outputs (not stored). `values` may add known values beside constants.
+/// Runs the op's infer on the node and returns the facts of its outputs (not stored). `values` may add known values beside
+/// constants.
 Result<std::vector<Fact>> infer_node(const Graph& graph, const Node& node);
 /// Infers every node in order and stores the facts merged with those declared. Notes name the node in an error.
 Status infer_all(Graph& graph);

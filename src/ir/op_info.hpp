@@ -16,13 +16,13 @@ class InferContext;
 
 struct OpInfo {
   enum Flag : uint32_t {
-    kElementwise = 1,      ///< output[i] depends on input[i] alone (inputs broadcast); fusable into a loop or an epilogue
-    kDataDependent = 2,    ///< output shapes depend on values, or values are not plain tensors: runs in the host lane
-    kRandom = 4,           ///< two runs may differ: never folded, never merged
+    kElementwise = 1,    ///< output[i] depends on input[i] alone (inputs broadcast); fusable into a loop or an epilogue
+    kDataDependent = 2,  ///< output shapes depend on values, or values are not plain tensors: runs in the host lane
+    kRandom = 4,         ///< two runs may differ: never folded, never merged
     kHasSubgraph = 8,
-    kView = 16,            ///< the output is the input's bytes under another shape (Reshape, Squeeze, Identity...)
+    kView = 16,  ///< the output is the input's bytes under another shape (Reshape, Squeeze, Identity...)
     kCommutative = 32,
-    kGroup = 64,           ///< a fused group: attribute "body" is a Graph of plain nodes
+    kGroup = 64,  ///< a fused group: attribute "body" is a Graph of plain nodes
   };
 
   std::string_view domain;  ///< "" for ai.onnx
@@ -72,7 +72,9 @@ class InferContext {
   void set(size_t i, Fact fact) {
     if (i < outputs_.size()) outputs_[i] = std::move(fact);
   }
-  void set(size_t i, ElementType type, std::optional<Shape> shape = std::nullopt) { set(i, Fact::tensor(type, std::move(shape))); }
+  void set(size_t i, ElementType type, std::optional<Shape> shape = std::nullopt) {
+    set(i, Fact::tensor(type, std::move(shape)));
+  }
   std::vector<Fact> take() && { return std::move(outputs_); }
 
  private:

@@ -5,8 +5,9 @@
 
 namespace slipway::ir {
 
-/// Collects new nodes and constants beside a Graph. Ids of new values are valid in the Graph after apply(). A patch that is dropped
-/// without apply() takes its nodes away again. References into the graph's nodes and values die with every add() and constant().
+/// Collects new nodes and constants beside a Graph. Ids of new values are valid in the Graph after apply(). A patch that is
+/// dropped without apply() takes its nodes away again. References into the graph's nodes and values die with every add() and
+/// constant().
 class Patch {
  public:
   explicit Patch(Graph& graph) : graph_(&graph) {}
@@ -19,8 +20,8 @@ class Patch {
   /// A node as it stands, `outputs` ignored but for their number and holes; for copies from another graph.
   Result<std::vector<ValueId>> add(Node node);
   ValueId constant(Tensor tensor);
-  /// After apply(), every use of `old_value` reads `new_value`. A value that is new takes the old one's name, its node the name of
-  /// the old node unless add() was given one.
+  /// After apply(), every use of `old_value` reads `new_value`. A value that is new takes the old one's name, its node the name
+  /// of the old node unless add() was given one.
   void replace(ValueId old_value, ValueId new_value) { replacements_.push_back({old_value, new_value}); }
   /// apply() merges `fact` into what is known of an existing value.
   void refine(ValueId value, Fact fact) { refinements_.push_back({value, std::move(fact)}); }

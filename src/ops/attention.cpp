@@ -30,7 +30,9 @@ Status check_heads(const AttentionAttrs& a, size_t rank) {
   return {};
 }
 
-Dim over(Dim d, int64_t n) { return d.known() ? Dim(d.value() / n) : Dim::unknown(); }
+Dim over(Dim d, int64_t n) {
+  return d.known() ? Dim(d.value() / n) : Dim::unknown();
+}
 
 /// [batch, heads, length, size] of an input of either layout.
 Shape heads_first(const Shape& s, int64_t heads) {
@@ -48,12 +50,14 @@ Status infer(InferContext& c) {
   TRY(check_heads(a, q->size()));
   if (k->size() != q->size() || v->size() != q->size()) return Error(ErrorCode::invalid_model, "Q, K and V must have one rank");
   const auto divides = [](Dim d, int64_t n) { return !d.known() || d.value() % n == 0; };
-  if (q->size() == 3 && !(divides((*q)[2], *a.q_num_heads) && divides((*k)[2], *a.kv_num_heads) && divides((*v)[2], *a.kv_num_heads))) {
+  if (q->size() == 3 &&
+      !(divides((*q)[2], *a.q_num_heads) && divides((*k)[2], *a.kv_num_heads) && divides((*v)[2], *a.kv_num_heads))) {
     return Error(ErrorCode::invalid_model, "the last axis of Q, K or V does not divide into its heads");
   }
   const Shape hq = heads_first(*q, a.q_num_heads.value_or(1)), hv = heads_first(*v, a.kv_num_heads.value_or(1));
   Shape hk = heads_first(*k, a.kv_num_heads.value_or(1)), present_v = hv;
-  if (hq[3].known() && hk[3].known() && hq[3] != hk[3]) return Error(ErrorCode::invalid_model, "the heads of Q and K differ in size");
+  if (hq[3].known() && hk[3].known() && hq[3] != hk[3])
+    return Error(ErrorCode::invalid_model, "the heads of Q and K differ in size");
   if (const Shape* past = c.shape(kPastKey); past != nullptr && past->size() == 4) hk[2] = hk[2] + (*past)[2];
   if (const Shape* past = c.shape(kPastValue); past != nullptr && past->size() == 4) present_v[2] = present_v[2] + (*past)[2];
   c.set(kY, c.type(kQ), q->size() == 4 ? Shape{hq[0], hq[1], hq[2], hv[3]} : Shape{hq[0], hq[2], hv[3] * hq[1]});
@@ -79,7 +83,8 @@ Heads split(const RefContext& c, size_t i, int64_t heads) {
   for (int64_t b = 0; b < d[0]; ++b) {
     for (int64_t h = 0; h < heads; ++h) {
       for (int64_t l = 0; l < d[1]; ++l) {
-        for (int64_t s = 0; s < out.size; ++s) out.values[at++] = x[static_cast<size_t>((b * d[1] + l) * d[2] + h * out.size + s)];
+        for (int64_t s = 0; s < out.size; ++s)
+          out.values[at++] = x[static_cast<size_t>((b * d[1] + l) * d[2] + h * out.size + s)];
       }
     }
   }
@@ -91,7 +96,8 @@ Result<Heads> behind(const RefContext& c, size_t past, Heads now) {
   if (!c.has(past)) return now;
   const Dims d = c.in(past).dims();
   if (d.rank() != 4 || d[0] != now.batch || d[1] != now.heads || d[3] != now.size) {
-    return fail(ErrorCode::invalid_argument, "the cache of shape {} does not fit {} heads of size {}", to_string(d), now.heads, now.size);
+    return fail(ErrorCode::invalid_argument, "the cache of shape {} does not fit {} heads of size {}", to_string(d), now.heads,
+                now.size);
   }
   const std::vector<double> before = c.doubles(past);
   Heads out{now.batch, now.heads, now.length + d[2], now.size, {}};
@@ -181,8 +187,8 @@ Status run(RefContext& c) {
   const Heads q = split(c, kQ, a.q_num_heads.value_or(1));
   const Heads k = TRY(behind(c, kPastKey, split(c, kK, a.kv_num_heads.value_or(1))));
   const Heads v = TRY(behind(c, kPastValue, split(c, kV, a.kv_num_heads.value_or(1))));
-  if (k.batch != q.batch || v.batch != q.batch || k.size != q.size || v.length != k.length || v.heads != k.heads || k.heads == 0 ||
-      q.heads % k.heads != 0) {
+  if (k.batch != q.batch || v.batch != q.batch || k.size != q.size || v.length != k.length || v.heads != k.heads ||
+      k.heads == 0 || q.heads % k.heads != 0) {
     return fail(ErrorCode::invalid_argument, "Q {}, K {} and V {} do not fit each other", to_string(c.in(kQ).dims()),
                 to_string(c.in(kK).dims()), to_string(c.in(kV).dims()));
   }
@@ -249,13 +255,18 @@ std::vector<Sample> samples() {
       {"three_axes", with_heads(3, 3), {x({2, 5, 12}, 1), x({2, 5, 12}, 2), x({2, 5, 12}, 3)}},
       {"four_axes", AttentionAttrs{}, {x({1, 2, 3, 4}, 1), x({1, 2, 5, 4}, 2), x({1, 2, 5, 6}, 3)}},
       {"scaled_and_masked", scaled, {x({1, 4, 8}, 1), x({1, 6, 8}, 2), x({1, 6, 8}, 3), x({1, 1, 4, 6}, 4)}},
-      {"bool_mask", with_heads(1, 1),
+      {"bool_mask",
+       with_heads(1, 1),
        {x({1, 2, 4}, 1), x({1, 3, 4}, 2), x({1, 3, 4}, 3), {numbers(ElementType::boolean, {2, 3}, {1, 0, 1, 0, 0, 0})}}},
       {"grouped_heads", with_heads(4, 2), {x({1, 3, 16}, 1), x({1, 5, 8}, 2), x({1, 5, 8}, 3)}},
       {"causal", causal, {x({1, 2, 4, 3}, 1), x({1, 2, 4, 3}, 2), x({1, 2, 4, 3}, 3)}},
-      {"with_cache", causal, {x({1, 2, 2, 3}, 1), x({1, 2, 2, 3}, 2), x({1, 2, 2, 3}, 3), absent(), x({1, 2, 3, 3}, 4), x({1, 2, 3, 3}, 5)}, 4},
+      {"with_cache",
+       causal,
+       {x({1, 2, 2, 3}, 1), x({1, 2, 2, 3}, 2), x({1, 2, 2, 3}, 3), absent(), x({1, 2, 3, 3}, 4), x({1, 2, 3, 3}, 5)},
+       4},
       {"window", windowed, {x({1, 1, 5, 2}, 1), x({1, 1, 5, 2}, 2), x({1, 1, 5, 2}, 3)}},
-      {"padded_keys", AttentionAttrs{},
+      {"padded_keys",
+       AttentionAttrs{},
        {x({2, 1, 2, 3}, 1), x({2, 1, 4, 3}, 2), x({2, 1, 4, 3}, 3), absent(), absent(), absent(), {ints({2, 4})}}},
       {"softcap", capped, {x({1, 1, 3, 4}, 1), x({1, 1, 3, 4}, 2), x({1, 1, 3, 4}, 3)}, 4},
   };

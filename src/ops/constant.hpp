@@ -16,9 +16,12 @@ struct ConstantAttrs {
   std::optional<std::vector<std::string>> value_strings;
   static constexpr auto fields() {
     using A = ConstantAttrs;
-    return std::tuple{ir::field("value_strings", &A::value_strings), ir::field("value_string", &A::value_string),
-                      ir::field("value_floats", &A::value_floats),   ir::field("value_float", &A::value_float),
-                      ir::field("value_ints", &A::value_ints),       ir::field("value_int", &A::value_int),
+    return std::tuple{ir::field("value_strings", &A::value_strings),
+                      ir::field("value_string", &A::value_string),
+                      ir::field("value_floats", &A::value_floats),
+                      ir::field("value_float", &A::value_float),
+                      ir::field("value_ints", &A::value_ints),
+                      ir::field("value_int", &A::value_int),
                       ir::field("value", &A::value)};
   }
 };

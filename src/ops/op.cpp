@@ -4,7 +4,8 @@
 
 namespace slipway::ops {
 
-Op::Op(std::string_view op_name, std::vector<int> since_versions, std::string_view op_domain) : versions_(std::move(since_versions)) {
+Op::Op(std::string_view op_name, std::vector<int> since_versions, std::string_view op_domain)
+    : versions_(std::move(since_versions)) {
   domain = op_domain;
   name = op_name;
   min_inputs = max_inputs = min_outputs = max_outputs = 0;
@@ -36,7 +37,9 @@ Op&& Op::in_any(std::string_view port, bool optional) && {
   return add_in({port, kAll, 0, optional, false, ir::Fact::Kind::unknown});
 }
 
-Op&& Op::out_any(std::string_view port) && { return add_out({port, kAll, 0, false, false, ir::Fact::Kind::unknown}); }
+Op&& Op::out_any(std::string_view port) && {
+  return add_out({port, kAll, 0, false, false, ir::Fact::Kind::unknown});
+}
 
 Op&& Op::in_any_list(std::string_view port, int least) && {
   add_in({port, kAll, 0, least == 0, true, ir::Fact::Kind::unknown});
@@ -44,7 +47,9 @@ Op&& Op::in_any_list(std::string_view port, int least) && {
   return std::move(*this);
 }
 
-Op&& Op::out_any_list(std::string_view port) && { return add_out({port, kAll, 0, true, true, ir::Fact::Kind::unknown}); }
+Op&& Op::out_any_list(std::string_view port) && {
+  return add_out({port, kAll, 0, true, true, ir::Fact::Kind::unknown});
+}
 
 namespace {
 const Port* port_at(const std::vector<Port>& ports, size_t i) {
@@ -53,15 +58,21 @@ const Port* port_at(const std::vector<Port>& ports, size_t i) {
 }
 }  // namespace
 
-const Port* Op::input_port(size_t i) const { return port_at(inputs_, i); }
-const Port* Op::output_port(size_t i) const { return port_at(outputs_, i); }
+const Port* Op::input_port(size_t i) const {
+  return port_at(inputs_, i);
+}
+const Port* Op::output_port(size_t i) const {
+  return port_at(outputs_, i);
+}
 
 Status check_arity(const Op& op, std::span<const ir::ValueId> inputs, size_t outputs) {
   const auto within = [](size_t n, int least, int most) {
     return n >= static_cast<size_t>(least) && (most < 0 || n <= static_cast<size_t>(most));
   };
   const auto range = [](int least, int most) {
-    return most < 0 ? fmt::format("at least {}", least) : least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);
+    return most < 0        ? fmt::format("at least {}", least)
+           : least == most ? fmt::format("{}", least)
+                           : fmt::format("{} to {}", least, most);
   };
   if (!within(inputs.size(), op.min_inputs, op.max_inputs) || !within(outputs, op.min_outputs, op.max_outputs)) {
     return fail(ErrorCode::invalid_model, "{} takes {} inputs and gives {} outputs, here are {} and {}", op.name,

@@ -1,11 +1,11 @@
-// Op: the one description of an operator. ONNX reading, type checks, shape inference, reference, conformance tests, fuzz and bench
-// cases, the text form, serialisation and the docs page all come from it.
+// Op: the one description of an operator. ONNX reading, type checks, shape inference, reference, conformance tests, fuzz and
+// bench cases, the text form, serialisation and the docs page all come from it.
 //
 // One .cpp per family; its stem is the family function, found by file name (nothing else is edited):
 //
 //   namespace slipway::ops {
-//   namespace { Status infer_gather(ir::InferContext& c) {...}  Status run_gather(RefContext& c) {...}  std::vector<Sample> samples() {...} }
-//   OpFamily gather() {
+//   namespace { Status infer_gather(ir::InferContext& c) {...}  Status run_gather(RefContext& c) {...}  std::vector<Sample>
+//   samples() {...} } OpFamily gather() {
 //     return {Op("Gather", {1, 11, 13}).attrs<GatherAttrs>().in("data", kAll).in("indices", kIndex, 'I').out("output")
 //                 .infer(infer_gather).reference(run_gather).samples(samples)};
 //   }
@@ -39,7 +39,7 @@ struct Port {
   TypeSet types = 0;
   char group = 'T';
   bool optional = false;
-  bool variadic = false;  ///< the last port only: stands for any number (at least one unless optional)
+  bool variadic = false;                         ///< the last port only: stands for any number (at least one unless optional)
   ir::Fact::Kind kind = ir::Fact::Kind::tensor;  ///< unknown: any kind (tensor, sequence, ...)
 };
 
@@ -66,7 +66,8 @@ enum class Tolerance : uint8_t {
 
 class Op : public ir::OpInfo {
  public:
-  /// `versions`: every since-version of the standard that the importer understands, oldest first. The last is the Graph's meaning.
+  /// `versions`: every since-version of the standard that the importer understands, oldest first. The last is the Graph's
+  /// meaning.
   Op(std::string_view op_name, std::vector<int> since_versions, std::string_view op_domain = "");
 
   template <class S>
@@ -83,8 +84,12 @@ class Op : public ir::OpInfo {
   Op&& in_any_list(std::string_view port, int least = 1) &&;
   /// types 0: the types of the group's inputs.
   Op&& out(std::string_view port, TypeSet types = 0, char group = 'T') && { return add_out({port, types, group, false, false}); }
-  Op&& opt_out(std::string_view port, TypeSet types = 0, char group = 'T') && { return add_out({port, types, group, true, false}); }
-  Op&& out_list(std::string_view port, TypeSet types = 0, char group = 'T') && { return add_out({port, types, group, true, true}); }
+  Op&& opt_out(std::string_view port, TypeSet types = 0, char group = 'T') && {
+    return add_out({port, types, group, true, false});
+  }
+  Op&& out_list(std::string_view port, TypeSet types = 0, char group = 'T') && {
+    return add_out({port, types, group, true, true});
+  }
   Op&& out_any(std::string_view port) &&;
   Op&& out_any_list(std::string_view port) &&;
   Op&& flag(uint32_t f) && {

@@ -26,7 +26,9 @@ void RefContext::set(size_t i, Value value) {
   outputs_[i] = std::move(value);
 }
 
-std::vector<double> RefContext::doubles(size_t i) const { return to_doubles(in(i).view()); }
+std::vector<double> RefContext::doubles(size_t i) const {
+  return to_doubles(in(i).view());
+}
 
 void RefContext::set_doubles(size_t i, ElementType type, const Dims& dims, std::span<const double> values) {
   if (!wants(i)) return;
@@ -92,8 +94,8 @@ Result<Dims> broadcast(const Dims& a, const Dims& b) {
     const int ia = i - (rank - a.rank()), ib = i - (rank - b.rank());
     const int64_t x = ia < 0 ? 1 : a[ia], y = ib < 0 ? 1 : b[ib];
     if (x != y && x != 1 && y != 1) {
-      return fail(ErrorCode::invalid_model, "shapes {} and {} do not broadcast: extents {} and {} differ and neither is 1", to_string(a),
-                  to_string(b), x, y);
+      return fail(ErrorCode::invalid_model, "shapes {} and {} do not broadcast: extents {} and {} differ and neither is 1",
+                  to_string(a), to_string(b), x, y);
     }
     out[i] = x == 1 ? y : x;
   }
@@ -112,7 +114,8 @@ Result<Shape> broadcast(const Shape& a, const Shape& b) {
       out[i] = x;
     } else if (x.known() && y.known()) {
       return fail(ErrorCode::invalid_model, "shapes {} and {} do not broadcast: extents {} and {} differ and neither is 1",
-                  to_string(Fact::tensor(ElementType::undefined, a)), to_string(Fact::tensor(ElementType::undefined, b)), x.value(), y.value());
+                  to_string(Fact::tensor(ElementType::undefined, a)), to_string(Fact::tensor(ElementType::undefined, b)),
+                  x.value(), y.value());
     } else {
       out[i] = x.known() ? x : y.known() ? y : Dim::unknown();  // a known extent above 1 wins: the other is equal or 1
     }

@@ -53,7 +53,9 @@ const Op* find(std::string_view domain, std::string_view name) {
   return at == table.end() ? nullptr : at->second;
 }
 
-const ir::OpInfo* lookup(std::string_view domain, std::string_view name) { return find(domain, name); }
+const ir::OpInfo* lookup(std::string_view domain, std::string_view name) {
+  return find(domain, name);
+}
 
 const Op* get(std::string_view name, std::string_view domain) {
   const Op* op = find(domain, name);
@@ -61,7 +63,9 @@ const Op* get(std::string_view name, std::string_view domain) {
   return op;
 }
 
-const std::vector<const Op*>& all() { return registry().sorted; }
+const std::vector<const Op*>& all() {
+  return registry().sorted;
+}
 
 std::vector<std::string> near_names(std::string_view domain, std::string_view name) {
   constexpr size_t kLongestName = 64;

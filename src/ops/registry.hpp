@@ -23,6 +23,8 @@ const std::vector<const Op*>& all();
 std::vector<std::string> near_names(std::string_view domain, std::string_view name);
 
 /// The full description behind a node's op.
-inline const Op& op_of(const ir::Node& node) { return *static_cast<const Op*>(node.op); }
+inline const Op& op_of(const ir::Node& node) {
+  return *static_cast<const Op*>(node.op);
+}
 
 }  // namespace slipway::ops

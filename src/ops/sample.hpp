@@ -66,7 +66,9 @@ inline Tensor noise(ElementType type, const Dims& dims, uint64_t seed = 1) {
   if (is_float(type)) return random(type, dims, -1, 1, seed);
   return is_signed_integer(type) ? random(type, dims, -100, 100, seed) : random(type, dims, 0, 200, seed);
 }
-inline Tensor noise(const Dims& dims, uint64_t seed = 1) { return noise(ElementType::f32, dims, seed); }
+inline Tensor noise(const Dims& dims, uint64_t seed = 1) {
+  return noise(ElementType::f32, dims, seed);
+}
 /// The usual cases of an operator of one input that works element by element: every type, odd lengths, scalar, empty, NaN and
 /// Inf.
 inline std::vector<Sample> of_one_input(TypeSet allowed, double low, double high, const Attrs& attrs = {}) {

@@ -11,7 +11,9 @@ struct ShapeAttrs {
   int64_t start = 0;
   std::optional<int64_t> end;  ///< absent: to the last axis
   bool operator==(const ShapeAttrs&) const = default;
-  static constexpr auto fields() { return std::tuple{ir::field("end", &ShapeAttrs::end), ir::field("start", &ShapeAttrs::start)}; }
+  static constexpr auto fields() {
+    return std::tuple{ir::field("end", &ShapeAttrs::end), ir::field("start", &ShapeAttrs::start)};
+  }
 
   /// The axes [first, last) that a tensor of this rank yields; negatives counted from the end, then clamped.
   std::pair<int64_t, int64_t> range(int64_t rank) const {

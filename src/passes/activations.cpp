@@ -12,7 +12,9 @@ namespace {
 
 constexpr double kSixth = 1.0 / 6.0;
 
-Pattern clip(Pattern x, double low, double high) { return Pattern::op("Clip", {std::move(x), number(low), number(high)}); }
+Pattern clip(Pattern x, double low, double high) {
+  return Pattern::op("Clip", {std::move(x), number(low), number(high)});
+}
 
 Result<Answer> becomes(const Site& site, std::string_view op, ir::Attrs attrs, ir::ValueId x) {
   if (!may_be_same_shape(site.fact(x), site.fact(site.out()))) return declined("the constants enlarge the shape");
@@ -23,7 +25,8 @@ Result<Answer> becomes(const Site& site, std::string_view op, ir::Attrs attrs, i
 
 Result<Answer> visit_mul(const Site& site) {
   static const Pattern x = any(0), three = clip(x + number(3), 0, 6);
-  static const std::vector<Pattern> hard_swish = {x * three * number(kSixth), x * (three * number(kSixth)), x * number(kSixth) * three};
+  static const std::vector<Pattern> hard_swish = {x * three * number(kSixth), x * (three * number(kSixth)),
+                                                  x * number(kSixth) * three};
   static const std::vector<Pattern> hard_sigmoid = {three * number(kSixth)};
   static const std::vector<Pattern> gated_hard = {x * unary("HardSigmoid", x)};
   static const std::vector<Pattern> swish = {x * unary("Sigmoid", x), x * unary("Sigmoid", x * Pattern::constant(1))};
@@ -91,7 +94,8 @@ Result<Answer> visit_clip(const Site& site) {
       return replaced(site, std::move(patch), out);
     }
   }
-  if (*low == 0 && *high >= static_cast<double>(std::numeric_limits<float>::max())) return becomes(site, "Relu", {}, node.inputs[0]);
+  if (*low == 0 && *high >= static_cast<double>(std::numeric_limits<float>::max()))
+    return becomes(site, "Relu", {}, node.inputs[0]);
   return not_mine();
 }
 
@@ -104,6 +108,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass activations() { return {"activations", "activations written out become their operators", visit}; }
+Pass activations() {
+  return {"activations", "activations written out become their operators", visit};
+}
 
 }  // namespace slipway::passes

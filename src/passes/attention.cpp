@@ -1,5 +1,5 @@
-// MatMul(softmax(scale * Q * K^T + mask), V) per head, with the reshapes and transposes that take the heads apart and put them together
-// again, becomes Attention on the tensors as they are made.
+// MatMul(softmax(scale * Q * K^T + mask), V) per head, with the reshapes and transposes that take the heads apart and put them
+// together again, becomes Attention on the tensors as they are made.
 #include "ops/attention.hpp"
 
 #include <cmath>
@@ -103,6 +103,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass attention() { return {"attention", "attention written out becomes the operator, without moving heads", visit}; }
+Pass attention() {
+  return {"attention", "attention written out becomes the operator, without moving heads", visit};
+}
 
 }  // namespace slipway::passes

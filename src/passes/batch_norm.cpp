@@ -43,6 +43,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass batch_norm() { return {"batch_norm", "BatchNormalization becomes a scale and a shift", visit}; }
+Pass batch_norm() {
+  return {"batch_norm", "BatchNormalization becomes a scale and a shift", visit};
+}
 
 }  // namespace slipway::passes

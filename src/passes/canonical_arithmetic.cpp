@@ -14,7 +14,9 @@ namespace {
 /// Results of constant arithmetic stay within these magnitudes (or zero): nothing overflows or is lost to subnormals.
 constexpr double kLeast = 1e-30, kMost = 1e30;
 
-bool tame(double v) { return v == 0 || (std::abs(v) >= kLeast && std::abs(v) <= kMost); }
+bool tame(double v) {
+  return v == 0 || (std::abs(v) >= kLeast && std::abs(v) <= kMost);
+}
 
 /// f of every element of a float tensor; nullopt when a result is not tame.
 template <class F>
@@ -41,7 +43,8 @@ Result<Answer> with_other_op(const Site& site, std::string_view op, std::optiona
 }
 
 Result<Answer> visit_pow(const Site& site, const Tensor& exponent) {
-  if (exponent.count() != 1 || exponent.dims().rank() > static_cast<int>(site.input(0)->shape ? site.input(0)->shape->size() : 0)) {
+  if (exponent.count() != 1 ||
+      exponent.dims().rank() > static_cast<int>(site.input(0)->shape ? site.input(0)->shape->size() : 0)) {
     return not_mine();
   }
   const ir::ValueId x = site.node.inputs[0];
@@ -66,7 +69,8 @@ Result<Answer> merge_constants(const Site& site, const Tensor& right) {
   if (left->count() != 1 && right.count() != 1 && !(left->dims() == right.dims())) return not_mine();
   const bool product = site.node.is("Mul");
   for (int64_t i = 0; i < std::max(left->count(), right.count()); ++i) {
-    const double a = ops::load<double>(*left, left->count() == 1 ? 0 : i), b = ops::load<double>(right, right.count() == 1 ? 0 : i);
+    const double a = ops::load<double>(*left, left->count() == 1 ? 0 : i),
+                 b = ops::load<double>(right, right.count() == 1 ? 0 : i);
     if (!tame(product ? a * b : a + b)) return declined("the two constants together are out of range");
   }
   const ir::ValueId x = inner->inputs[0], a = inner->inputs[1];
@@ -98,6 +102,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass canonical_arithmetic() { return {"canonical_arithmetic", "one way to write arithmetic with constants", visit}; }
+Pass canonical_arithmetic() {
+  return {"canonical_arithmetic", "one way to write arithmetic with constants", visit};
+}
 
 }  // namespace slipway::passes

@@ -50,6 +50,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass common_subexpression() { return {"common_subexpression", "merges nodes that compute the same", visit}; }
+Pass common_subexpression() {
+  return {"common_subexpression", "merges nodes that compute the same", visit};
+}
 
 }  // namespace slipway::passes

@@ -79,6 +79,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass constant_folding() { return {"constant_folding", "computes nodes of constants beforehand", visit}; }
+Pass constant_folding() {
+  return {"constant_folding", "computes nodes of constants beforehand", visit};
+}
 
 }  // namespace slipway::passes

@@ -59,9 +59,7 @@ class Driver {
   }
 
  private:
-  bool exhausted() const {
-    return work_ > kMaxWork || (options_.stop_after && report_.patches >= *options_.stop_after);
-  }
+  bool exhausted() const { return work_ > kMaxWork || (options_.stop_after && report_.patches >= *options_.stop_after); }
 
   Status run_stage(ir::Graph& graph, const Stage& stage) {
     for (int round = 0; round < stage.rounds; ++round) {

@@ -1,5 +1,5 @@
-// The one driver that runs every pass: skips by name, times, verifies after each, stops after N patches, refuses to loop, and keeps
-// a report for explain.
+// The one driver that runs every pass: skips by name, times, verifies after each, stops after N patches, refuses to loop, and
+// keeps a report for explain.
 #pragma once
 
 #include "passes/pass.hpp"
@@ -43,8 +43,8 @@ inline constexpr int kManyRounds = 32;
 /// How deep sub-graphs of sub-graphs are entered.
 inline constexpr int kMaxSubgraphDepth = 16;
 
-/// Runs the stages over the graph, and after the first of them over the sub-graphs of its nodes (all stages). The graph's facts are
-/// inferred first. An error is a defect of a pass (its name is in the notes) or of the graph as given.
+/// Runs the stages over the graph, and after the first of them over the sub-graphs of its nodes (all stages). The graph's facts
+/// are inferred first. An error is a defect of a pass (its name is in the notes) or of the graph as given.
 Result<Report> run_stages(ir::Graph& graph, std::span<const Stage> stages, const Options& options);
 
 }  // namespace slipway::passes

@@ -77,6 +77,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass eltwise() { return {"eltwise", "elementwise nodes that feed each other become one loop", visit, true}; }
+Pass eltwise() {
+  return {"eltwise", "elementwise nodes that feed each other become one loop", visit, true};
+}
 
 }  // namespace slipway::passes

@@ -52,6 +52,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass extent_names() { return {"extent_names", "gives a name to every extent that is not known", visit}; }
+Pass extent_names() {
+  return {"extent_names", "gives a name to every extent that is not known", visit};
+}
 
 }  // namespace slipway::passes

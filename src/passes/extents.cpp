@@ -205,7 +205,8 @@ class Follower {
 
   Known expand(const Node& node) {
     const Known data = value(node.inputs[0]), shape = value(node.inputs[1]);
-    if (!data || data->items.size() != 1 || !shape || shape->items.size() != 1 || !shape->items[0].is_number()) return std::nullopt;
+    if (!data || data->items.size() != 1 || !shape || shape->items.size() != 1 || !shape->items[0].is_number())
+      return std::nullopt;
     const int64_t count = shape->items[0].number;
     if (count < 1 || count > static_cast<int64_t>(kMaxTerms)) return std::nullopt;
     return Terms{std::vector<Term>(static_cast<size_t>(count), data->items[0]), false};
@@ -231,7 +232,8 @@ class Follower {
     if (b.items.size() != n && b.items.size() != 1) return std::nullopt;
     Terms out;
     out.scalar = a.scalar && b.scalar;
-    for (size_t i = 0; i < n; ++i) out.items.push_back(f(a.items[a.items.size() == 1 ? 0 : i], b.items[b.items.size() == 1 ? 0 : i]));
+    for (size_t i = 0; i < n; ++i)
+      out.items.push_back(f(a.items[a.items.size() == 1 ? 0 : i], b.items[b.items.size() == 1 ? 0 : i]));
     return out;
   }
 
@@ -261,7 +263,8 @@ Shape reshaped(const Terms& target, const Shape& from) {
     const Term& t = target.items[i];
     out.push_back(t.is_number() && t.number == 0 && i < from.size() ? from[i] : t.dim());
   }
-  const auto open = std::find_if(target.items.begin(), target.items.end(), [](const Term& t) { return t.is_number() && t.number == -1; });
+  const auto open =
+      std::find_if(target.items.begin(), target.items.end(), [](const Term& t) { return t.is_number() && t.number == -1; });
   if (open == target.items.end()) return out;
   Shape left = from;
   int64_t divisor = 1, total = 1;
@@ -330,7 +333,8 @@ std::optional<Shape> broadcast_shape(const Graph& graph, const Node& node) {
 
 /// From 0 or another start in steps of 1.
 std::optional<Shape> range_shape(const Graph& graph, const Node& node) {
-  const Known start = terms_of(graph, node.inputs[0]), limit = terms_of(graph, node.inputs[1]), step = terms_of(graph, node.inputs[2]);
+  const Known start = terms_of(graph, node.inputs[0]), limit = terms_of(graph, node.inputs[1]),
+              step = terms_of(graph, node.inputs[2]);
   if (!start || !limit || !step || step->items.size() != 1 || step->items[0] != Term::of(int64_t{1})) return std::nullopt;
   const Dim count = add(limit->items.at(0), start->items.at(0), -1).dim();
   return count.is_symbol() ? std::optional(Shape{count}) : std::nullopt;
@@ -338,7 +342,9 @@ std::optional<Shape> range_shape(const Graph& graph, const Node& node) {
 
 }  // namespace
 
-std::optional<Terms> terms_of(const Graph& graph, ValueId value) { return Follower(graph).value(value); }
+std::optional<Terms> terms_of(const Graph& graph, ValueId value) {
+  return Follower(graph).value(value);
+}
 
 ir::Dim bounded_extent(Graph& graph, int symbol, int64_t bound) {
   return graph.symbol(fmt::format("min({},{})", graph.symbols[static_cast<size_t>(symbol)], bound));
@@ -383,7 +389,8 @@ std::optional<ir::Shape> computed_shape(const Graph& graph, const Node& node) {
   const ir::Fact& data = graph.value(node.inputs[0]).fact;
   if (!data.is_tensor() || !data.shape) return std::nullopt;
   if (expand) return broadcast(graph, *data.shape, shape);
-  const bool has_zero = std::any_of(target->items.begin(), target->items.end(), [](const Term& t) { return t == Term::of(int64_t{0}); });
+  const bool has_zero =
+      std::any_of(target->items.begin(), target->items.end(), [](const Term& t) { return t == Term::of(int64_t{0}); });
   if (has_zero && node.attrs.as<ops::ReshapeAttrs>().allowzero) return std::nullopt;
   return reshaped(*target, *data.shape);
 }

@@ -45,8 +45,8 @@ std::optional<Terms> terms_of(const ir::Graph& graph, ir::ValueId value);
 /// bounded extents does (elementwise nodes); extents may stay unknown. nullopt: nothing beyond what inference says.
 std::optional<ir::Shape> computed_shape(const ir::Graph& graph, const ir::Node& node);
 
-/// An extent that is the smaller of a symbol and a number (a table cut to the length of a sequence) has a symbol of its own, by whose
-/// name the relation is known: "min(L,512)". Broadcast against L it gives L: either it is L, or the two do not fit.
+/// An extent that is the smaller of a symbol and a number (a table cut to the length of a sequence) has a symbol of its own, by
+/// whose name the relation is known: "min(L,512)". Broadcast against L it gives L: either it is L, or the two do not fit.
 ir::Dim bounded_extent(ir::Graph& graph, int symbol, int64_t bound);
 /// The axes of a Slice that run from 0 to a symbol in a known extent, with that symbol: axis, symbol, extent.
 struct SymbolicCut {

@@ -11,9 +11,9 @@ namespace {
 constexpr std::string_view kTailUnary[] = {"Relu", "LeakyRelu",   "Clip",      "Sigmoid", "Tanh",
                                            "Elu",  "HardSigmoid", "HardSwish", "Swish",   "Gelu"};
 constexpr std::string_view kTailBinary[] = {"Add", "Sub", "Mul", "Div", "Max", "Min"};
-constexpr std::string_view kEltwiseMore[] = {"Pow",  "Abs",        "Neg",  "Exp",  "Log",      "Sqrt",  "Reciprocal", "Erf",
-                                             "Mish", "ThresholdedRelu", "Selu", "Celu", "Softplus", "Softsign", "Floor", "Ceil",
-                                             "Sin",  "Cos"};
+constexpr std::string_view kEltwiseMore[] = {
+    "Pow",  "Abs",  "Neg",      "Exp",      "Log",   "Sqrt", "Reciprocal", "Erf", "Mish", "ThresholdedRelu",
+    "Selu", "Celu", "Softplus", "Softsign", "Floor", "Ceil", "Sin",        "Cos"};
 
 template <size_t N>
 bool one_of(const ir::Node& node, const std::string_view (&names)[N]) {
@@ -27,7 +27,8 @@ bool all_f32(const Site& site, const ir::Node& node) {
 
 /// The bounds of a Clip must be known.
 bool constant_parameters(const Site& site, const ir::Node& node) {
-  return std::all_of(node.inputs.begin() + 1, node.inputs.end(), [&](ir::ValueId v) { return v == ir::kNone || scalar(site, v); });
+  return std::all_of(node.inputs.begin() + 1, node.inputs.end(),
+                     [&](ir::ValueId v) { return v == ir::kNone || scalar(site, v); });
 }
 
 /// Constants that stay in the body: one element, or integers that steer an operator.

@@ -26,7 +26,7 @@ class GroupBuilder {
   const ir::Graph& graph_;
   Operands operands_;
   ir::Graph body_;
-  std::vector<ir::ValueId> inputs_;           ///< outer values, by input of the group
+  std::vector<ir::ValueId> inputs_;            ///< outer values, by input of the group
   std::map<ir::ValueId, ir::ValueId> inside_;  ///< outer value -> body value
 };
 

@@ -54,6 +54,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass gelu() { return {"gelu", "x / 2 * (1 + erf(x / sqrt 2)) and its tanh form become Gelu", visit}; }
+Pass gelu() {
+  return {"gelu", "x / 2 * (1 + erf(x / sqrt 2)) and its tanh form become Gelu", visit};
+}
 
 }  // namespace slipway::passes

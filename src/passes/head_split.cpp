@@ -177,8 +177,8 @@ std::optional<HeadSplit> head_split(const Site& site, ir::ValueId value, bool sw
     const auto& axes = view->axes;
     const Axis &head = axes[1], &length = axes[swapped ? 3 : 2], &channel = axes[swapped ? 2 : 3];
     const ir::Shape& shape = *site.fact(from).shape;
-    if (!is_whole(axes[0], 0, shape[0]) || !is_whole(length, 1, shape[1]) || head.from != kChannels || channel.from != kChannels ||
-        channel.step != 1 || !head.extent.known()) {
+    if (!is_whole(axes[0], 0, shape[0]) || !is_whole(length, 1, shape[1]) || head.from != kChannels ||
+        channel.from != kChannels || channel.step != 1 || !head.extent.known()) {
       continue;
     }
     if (head.extent != ir::Dim(1) && head.step != channel.extent.value()) continue;
@@ -190,7 +190,8 @@ std::optional<HeadSplit> head_split(const Site& site, ir::ValueId value, bool sw
 std::optional<ir::ValueId> heads_joined(const Site& site, ir::ValueId heads) {
   if (!site.uses.single(heads)) return std::nullopt;
   const ir::Node& transpose = site.graph.node(site.uses.of(heads)[0]);
-  if (!transpose.is("Transpose") || transpose.attrs.as<ops::TransposeAttrs>().perm != std::vector<int64_t>{0, 2, 1, 3}) return std::nullopt;
+  if (!transpose.is("Transpose") || transpose.attrs.as<ops::TransposeAttrs>().perm != std::vector<int64_t>{0, 2, 1, 3})
+    return std::nullopt;
   const ir::ValueId apart = transpose.outputs[0];
   if (!site.uses.single(apart)) return std::nullopt;
   const ir::Node& reshape = site.graph.node(site.uses.of(apart)[0]);

@@ -16,8 +16,8 @@ struct HeadSplit {
 /// The split that makes `value`; nullopt when it is made otherwise. `swapped`: `value` is [batch, heads, size, length].
 std::optional<HeadSplit> head_split(const Site& site, ir::ValueId value, bool swapped = false);
 
-/// The value [batch, length, heads * size] in which the heads of `heads` [batch, heads, length, size] are laid side by side, when that
-/// is all that becomes of it.
+/// The value [batch, length, heads * size] in which the heads of `heads` [batch, heads, length, size] are laid side by side, when
+/// that is all that becomes of it.
 std::optional<ir::ValueId> heads_joined(const Site& site, ir::ValueId heads);
 
 }  // namespace slipway::passes

@@ -61,7 +61,8 @@ Result<Answer> visit(const Site& site) {
   const ir::Fact& fact = site.fact(x);
   if (!has_rank(fact)) return declined("the rank of its input is not known");
   const size_t rank = fact.shape->size();
-  const auto axis = trailing(site, *match, match->slots[kAxes], rank), again = trailing(site, *match, match->slots[kAxesAgain], rank);
+  const auto axis = trailing(site, *match, match->slots[kAxes], rank),
+             again = trailing(site, *match, match->slots[kAxesAgain], rank);
   if (!axis || axis != again) return declined("the means are not over the last axes");
   const auto epsilon = scalar(site, match->slots[kEpsilon]);
   if (!epsilon) return declined("epsilon is no constant of one element");
@@ -93,6 +94,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass layer_norm() { return {"layer_norm", "a layer normalisation written out becomes the operator", visit}; }
+Pass layer_norm() {
+  return {"layer_norm", "a layer normalisation written out becomes the operator", visit};
+}
 
 }  // namespace slipway::passes

@@ -123,7 +123,9 @@ void Linear::scale_outputs(std::span<const double> factors) {
   for (size_t c = 0; bias_ && c < bias_->size(); ++c) (*bias_)[c] *= factors[c];
 }
 
-void Linear::scale_inputs(std::span<const double> factors) { scale(factors, false); }
+void Linear::scale_inputs(std::span<const double> factors) {
+  scale(factors, false);
+}
 
 void Linear::shift_outputs(std::span<const double> offsets) {
   std::vector<double>& b = bias();

@@ -1,5 +1,5 @@
-// A linear operator with constant weights (Conv, ConvTranspose, Gemm, MatMul) seen as channels in and out, so that scales and shifts
-// next to it can be worked into its weights.
+// A linear operator with constant weights (Conv, ConvTranspose, Gemm, MatMul) seen as channels in and out, so that scales and
+// shifts next to it can be worked into its weights.
 #pragma once
 
 #include <optional>
@@ -53,8 +53,8 @@ class Linear {
   bool unpadded_ = true, takes_bias_ = true, transposed_b_ = false;
 };
 
-/// A float constant that has one factor per channel: one element, or every extent 1 but the one on `axis` (negative, from the end)
-/// which is `channels`. nullopt when it is anything else, or its rank is above that of the tensor it meets.
+/// A float constant that has one factor per channel: one element, or every extent 1 but the one on `axis` (negative, from the
+/// end) which is `channels`. nullopt when it is anything else, or its rank is above that of the tensor it meets.
 std::optional<std::vector<double>> per_channel(const Tensor& constant, int axis, int64_t channels, size_t rank);
 
 }  // namespace slipway::passes

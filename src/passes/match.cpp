@@ -18,7 +18,9 @@ std::optional<std::vector<int64_t>> ints(const Site& site, ir::ValueId v) {
   return to_int64s(*t);
 }
 
-bool near(double a, double b) { return std::abs(a - b) <= 2e-6 * std::max(std::abs(a), std::abs(b)); }
+bool near(double a, double b) {
+  return std::abs(a - b) <= 2e-6 * std::max(std::abs(a), std::abs(b));
+}
 
 bool same_shape(const ir::Fact& a, const ir::Fact& b) {
   if (!has_rank(a) || !has_rank(b) || a.shape->size() != b.shape->size()) return false;

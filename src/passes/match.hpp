@@ -18,8 +18,12 @@ inline bool is_scalar(const Site& site, ir::ValueId v, double wanted) {
 }
 
 /// A tensor of known rank.
-inline bool has_rank(const ir::Fact& fact) { return fact.is_tensor() && fact.shape.has_value(); }
-inline bool is_f32(const ir::Fact& fact) { return fact.is_tensor() && fact.type == ElementType::f32; }
+inline bool has_rank(const ir::Fact& fact) {
+  return fact.is_tensor() && fact.shape.has_value();
+}
+inline bool is_f32(const ir::Fact& fact) {
+  return fact.is_tensor() && fact.type == ElementType::f32;
+}
 /// Surely the same extents: known or the same symbols.
 bool same_shape(const ir::Fact& a, const ir::Fact& b);
 /// Not known to differ in rank or in any extent.

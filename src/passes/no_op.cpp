@@ -49,7 +49,8 @@ bool full_slice(const Site& site) {
   }
   constexpr int64_t kBeyond = int64_t{1} << 31;
   const auto ends = ints(site, site.node.inputs[2]);
-  return ends && std::all_of(ends->begin(), ends->end(), [](int64_t v) { return v >= kBeyond - 1; }) && all_of_value(site, 1, 0) &&
+  return ends && std::all_of(ends->begin(), ends->end(), [](int64_t v) { return v >= kBeyond - 1; }) &&
+         all_of_value(site, 1, 0) &&
          (site.node.inputs.size() < 5 || site.node.inputs[4] == ir::kNone || all_of_value(site, 4, 1));
 }
 
@@ -87,6 +88,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass no_op() { return {"no_op", "removes nodes that give back their input", visit}; }
+Pass no_op() {
+  return {"no_op", "removes nodes that give back their input", visit};
+}
 
 }  // namespace slipway::passes

@@ -27,6 +27,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass packed_attention() { return {"packed_attention", "a split into Q, K and V joins its attention", visit}; }
+Pass packed_attention() {
+  return {"packed_attention", "a split into Q, K and V joins its attention", visit};
+}
 
 }  // namespace slipway::passes

@@ -1,5 +1,5 @@
-// Pass: a named rewrite of a Graph. It looks at one node at a time and proposes a patch, or says that the node is not its business,
-// or that it would be but for a reason, which explain prints. Only the driver applies patches.
+// Pass: a named rewrite of a Graph. It looks at one node at a time and proposes a patch, or says that the node is not its
+// business, or that it would be but for a reason, which explain prints. Only the driver applies patches.
 //
 // One pass per file, `Pass NAME();`, named in pipeline.cpp.
 #pragma once
@@ -19,9 +19,7 @@ class Uses {
   explicit Uses(const ir::Graph& graph);
 
   /// The reading nodes, one entry per use.
-  std::span<const ir::NodeId> of(ir::ValueId v) const {
-    return {users_.data() + first_[v], users_.data() + first_[v + 1]};
-  }
+  std::span<const ir::NodeId> of(ir::ValueId v) const { return {users_.data() + first_[v], users_.data() + first_[v + 1]}; }
   bool is_output(ir::ValueId v) const { return output_[v]; }
   bool unused(ir::ValueId v) const { return !output_[v] && of(v).empty(); }
   /// Exactly one node reads the value, exactly once, and the graph does not give it out.
@@ -38,8 +36,8 @@ struct Budget {
   size_t constant_bytes = size_t{256} << 20;  ///< by which constants computed beforehand may exceed those they are made from
 };
 
-/// The node under the pass's eye and what may be asked about its surroundings. Pointers and references into the graph die with the
-/// first node or constant that a Patch adds, `node` and `uses` do not: look first, then build.
+/// The node under the pass's eye and what may be asked about its surroundings. Pointers and references into the graph die with
+/// the first node or constant that a Patch adds, `node` and `uses` do not: look first, then build.
 struct Site {
   ir::Graph& graph;
   const Uses& uses;
@@ -99,8 +97,12 @@ struct Pass {
 };
 
 /// Shorthands for visit functions.
-inline Answer not_mine() { return Answer::not_mine(); }
-inline Answer declined(std::string why) { return Answer::declined(std::move(why)); }
+inline Answer not_mine() {
+  return Answer::not_mine();
+}
+inline Answer declined(std::string why) {
+  return Answer::declined(std::move(why));
+}
 /// The patch, completed: the node's first output is replaced by a value.
 inline Answer replaced(const Site& site, ir::Patch patch, ir::ValueId by) {
   patch.replace(site.out(), by);
@@ -111,6 +113,8 @@ inline Answer replaced(const Site& site, ir::Patch patch, Tensor by) {
   return replaced(site, std::move(patch), constant);
 }
 /// The patch that puts a value of the graph in the place of the node's first output.
-inline Answer replaced(const Site& site, ir::ValueId by) { return replaced(site, ir::Patch(site.graph), by); }
+inline Answer replaced(const Site& site, ir::ValueId by) {
+  return replaced(site, ir::Patch(site.graph), by);
+}
 
 }  // namespace slipway::passes

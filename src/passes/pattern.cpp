@@ -12,9 +12,15 @@ struct Pattern::Tree {
   std::vector<Pattern> inputs;
 };
 
-Pattern Pattern::any(int slot) { return Pattern(std::make_shared<Tree>(Tree{Tree::Kind::any, slot, 0, {}, {}})); }
-Pattern Pattern::constant(int slot) { return Pattern(std::make_shared<Tree>(Tree{Tree::Kind::constant, slot, 0, {}, {}})); }
-Pattern Pattern::number(double value) { return Pattern(std::make_shared<Tree>(Tree{Tree::Kind::number, -1, value, {}, {}})); }
+Pattern Pattern::any(int slot) {
+  return Pattern(std::make_shared<Tree>(Tree{Tree::Kind::any, slot, 0, {}, {}}));
+}
+Pattern Pattern::constant(int slot) {
+  return Pattern(std::make_shared<Tree>(Tree{Tree::Kind::constant, slot, 0, {}, {}}));
+}
+Pattern Pattern::number(double value) {
+  return Pattern(std::make_shared<Tree>(Tree{Tree::Kind::number, -1, value, {}, {}}));
+}
 Pattern Pattern::op(std::string_view name, std::vector<Pattern> inputs) {
   return Pattern(std::make_shared<Tree>(Tree{Tree::Kind::op, -1, 0, name, std::move(inputs)}));
 }
@@ -37,7 +43,8 @@ bool Pattern::fits(const Tree& tree, const Site& site, ir::ValueId value, Match&
   if (tree.kind == Tree::Kind::constant && site.constant(value) == nullptr) return false;
   if (tree.kind == Tree::Kind::op) {
     const ir::Node* node = site.producer(value);
-    if (node == nullptr || !node->is(tree.op) || node->outputs[0] != value || node->inputs.size() < tree.inputs.size()) return false;
+    if (node == nullptr || !node->is(tree.op) || node->outputs[0] != value || node->inputs.size() < tree.inputs.size())
+      return false;
     match.nodes.push_back(site.graph.value(value).producer);
     const Match before = match;
     if (tree.inputs.size() == 2) {

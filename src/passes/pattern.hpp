@@ -47,13 +47,27 @@ class Pattern {
   std::shared_ptr<const Tree> tree_;
 };
 
-inline Pattern any(int slot) { return Pattern::any(slot); }
-inline Pattern number(double value) { return Pattern::number(value); }
-inline Pattern operator+(Pattern a, Pattern b) { return Pattern::op("Add", {std::move(a), std::move(b)}); }
-inline Pattern operator-(Pattern a, Pattern b) { return Pattern::op("Sub", {std::move(a), std::move(b)}); }
-inline Pattern operator*(Pattern a, Pattern b) { return Pattern::op("Mul", {std::move(a), std::move(b)}); }
-inline Pattern operator/(Pattern a, Pattern b) { return Pattern::op("Div", {std::move(a), std::move(b)}); }
-inline Pattern unary(std::string_view name, Pattern x) { return Pattern::op(name, {std::move(x)}); }
+inline Pattern any(int slot) {
+  return Pattern::any(slot);
+}
+inline Pattern number(double value) {
+  return Pattern::number(value);
+}
+inline Pattern operator+(Pattern a, Pattern b) {
+  return Pattern::op("Add", {std::move(a), std::move(b)});
+}
+inline Pattern operator-(Pattern a, Pattern b) {
+  return Pattern::op("Sub", {std::move(a), std::move(b)});
+}
+inline Pattern operator*(Pattern a, Pattern b) {
+  return Pattern::op("Mul", {std::move(a), std::move(b)});
+}
+inline Pattern operator/(Pattern a, Pattern b) {
+  return Pattern::op("Div", {std::move(a), std::move(b)});
+}
+inline Pattern unary(std::string_view name, Pattern x) {
+  return Pattern::op(name, {std::move(x)});
+}
 
 /// The first of several ways to write one formula that is found at `value` and whose inner values nobody else reads.
 std::optional<Match> find_first(std::span<const Pattern> ways, const Site& site, ir::ValueId value);

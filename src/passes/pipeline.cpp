@@ -30,8 +30,8 @@ const std::vector<Stage>& pipeline() {
       {{constant_folding(), shape_arithmetic(), no_op(), common_subexpression()}, kManyRounds},
       {{extent_names(), constant_folding(), shape_arithmetic(), no_op(), common_subexpression()}, kManyRounds},
       // Fewer and larger operators with the same meaning.
-      {{canonical_arithmetic(), batch_norm(), layer_norm(), softmax(), gelu(), activations(), scale_shift(), transposes(), attention(),
-        constant_folding(), no_op(), common_subexpression()},
+      {{canonical_arithmetic(), batch_norm(), layer_norm(), softmax(), gelu(), activations(), scale_shift(), transposes(),
+        attention(), constant_folding(), no_op(), common_subexpression()},
        kManyRounds},
       // Groups: from here on nodes have bodies.
       {{packed_attention(), squeeze_excite(), tail(), eltwise()}},

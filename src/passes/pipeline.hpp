@@ -9,7 +9,9 @@ namespace slipway::passes {
 const std::vector<Stage>& pipeline();
 
 /// Rewrites the graph in place; its answers stay the same but for rounding. Works on symbolic extents.
-inline Result<Report> run(ir::Graph& graph, const Options& options = {}) { return run_stages(graph, pipeline(), options); }
+inline Result<Report> run(ir::Graph& graph, const Options& options = {}) {
+  return run_stages(graph, pipeline(), options);
+}
 
 /// The pass of that name, nullptr when there is none.
 const Pass* find_pass(std::string_view name);

@@ -71,6 +71,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass scale_shift() { return {"scale_shift", "constant scales and shifts go into neighbouring weights", visit}; }
+Pass scale_shift() {
+  return {"scale_shift", "constant scales and shifts go into neighbouring weights", visit};
+}
 
 }  // namespace slipway::passes

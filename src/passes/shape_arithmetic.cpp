@@ -96,6 +96,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass shape_arithmetic() { return {"shape_arithmetic", "values computed from extents become constants", visit}; }
+Pass shape_arithmetic() {
+  return {"shape_arithmetic", "values computed from extents become constants", visit};
+}
 
 }  // namespace slipway::passes

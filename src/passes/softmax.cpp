@@ -38,6 +38,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass softmax() { return {"softmax", "a softmax written out becomes the operator", visit}; }
+Pass softmax() {
+  return {"softmax", "a softmax written out becomes the operator", visit};
+}
 
 }  // namespace slipway::passes

@@ -59,6 +59,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass squeeze_excite() { return {"squeeze_excite", "pooling, two small convolutions and their gate are one step", visit}; }
+Pass squeeze_excite() {
+  return {"squeeze_excite", "pooling, two small convolutions and their gate are one step", visit};
+}
 
 }  // namespace slipway::passes

@@ -18,7 +18,8 @@ std::vector<Subgraph> subgraphs_of(const ir::Node& node) {
   const size_t captures = node.inputs.size() - node.declared_inputs();
   for (const ir::AttrEntry& entry : node.attrs.entries()) {
     const auto* held = std::get_if<ir::GraphRef>(&entry.value);
-    if (held != nullptr && *held != nullptr && (*held)->inputs().size() >= captures) out.push_back({entry.name, **held, captures});
+    if (held != nullptr && *held != nullptr && (*held)->inputs().size() >= captures)
+      out.push_back({entry.name, **held, captures});
   }
   return out;
 }
@@ -69,7 +70,8 @@ Status rewrite_subgraphs(ir::Graph& graph, const std::function<Status(ir::Graph&
     for (Subgraph& sub : subs) {
       bind_captures(graph, graph.node(id), sub);
       Status done = rewrite(sub.graph);
-      if (!done) return std::move(done).error().with(fmt::format("in sub-graph '{}' of node '{}'", sub.attr, graph.node(id).name));
+      if (!done)
+        return std::move(done).error().with(fmt::format("in sub-graph '{}' of node '{}'", sub.attr, graph.node(id).name));
     }
     drop_captures(graph.node(id), subs, read_captures(subs));
     for (Subgraph& sub : subs) {

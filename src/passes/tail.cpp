@@ -1,4 +1,5 @@
-// Convolutions and matrix products take the chain of elementwise nodes behind them into their epilogue: bias, residual, activation.
+// Convolutions and matrix products take the chain of elementwise nodes behind them into their epilogue: bias, residual,
+// activation.
 #include "passes/fuse.hpp"
 #include "passes/linear.hpp"
 
@@ -64,6 +65,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass tail() { return {"tail", "convolutions and products take bias, residual and activation along", visit}; }
+Pass tail() {
+  return {"tail", "convolutions and products take bias, residual and activation along", visit};
+}
 
 }  // namespace slipway::passes

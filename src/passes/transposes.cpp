@@ -1,5 +1,5 @@
-// Transposes that undo each other go, also across elementwise nodes between them; those that move extents of 1 only are reshapes; a
-// Gemm reads its operands either way.
+// Transposes that undo each other go, also across elementwise nodes between them; those that move extents of 1 only are reshapes;
+// a Gemm reads its operands either way.
 #include <algorithm>
 
 #include "ops/gemm.hpp"
@@ -27,7 +27,9 @@ Perm compose(const Perm& inner, const Perm& outer) {
   return out;
 }
 
-bool is_identity(const Perm& perm) { return std::is_sorted(perm.begin(), perm.end()); }
+bool is_identity(const Perm& perm) {
+  return std::is_sorted(perm.begin(), perm.end());
+}
 
 /// An elementwise node with one operand that is no constant of one element: it does not care how its elements are ordered.
 bool order_free(const Site& site, const ir::Node& node) {
@@ -124,6 +126,8 @@ Result<Answer> visit(const Site& site) {
 
 }  // namespace
 
-Pass transposes() { return {"transposes", "transposes that undo each other or move nothing go", visit}; }
+Pass transposes() {
+  return {"transposes", "transposes that undo each other or move nothing go", visit};
+}
 
 }  // namespace slipway::passes

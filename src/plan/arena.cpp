@@ -9,7 +9,9 @@
 namespace slipway::plan {
 namespace {
 
-size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+size_t aligned(size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 Arena place_in_order(const std::vector<Lifetime>& buffers, const std::vector<size_t>& order) {
   Arena arena;
@@ -33,9 +35,9 @@ Arena place_in_order(const std::vector<Lifetime>& buffers, const std::vector<siz
     const size_t offset = best_gap != std::numeric_limits<size_t>::max() ? best : cursor;
     arena.offsets[index] = offset;
     arena.bytes = std::max(arena.bytes, offset + need);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), offset,
-                                   [&](size_t value, size_t p) { return value < arena.offsets[p]; }),
-                  index);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), offset, [&](size_t value, size_t p) { return value < arena.offsets[p]; }),
+        index);
   }
   return arena;
 }

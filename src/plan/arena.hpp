@@ -15,7 +15,7 @@ struct Lifetime {
 struct Arena {
   std::vector<size_t> offsets;  ///< 64-byte aligned, one per lifetime
   size_t bytes = 0;
-  size_t live_peak = 0;         ///< the most (aligned) bytes alive at one step
+  size_t live_peak = 0;  ///< the most (aligned) bytes alive at one step
 };
 
 /// Greedy by size with best fit; tries several orders and keeps the smallest.

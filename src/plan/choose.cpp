@@ -12,7 +12,8 @@ constexpr double kReorderStartUs = 1;
 
 bool asked(const tactic::Tactic& tactic, const tactic::Query& query) {
   if (tactic.isa > query.machine.isa) return false;
-  return std::any_of(tactic.ops.begin(), tactic.ops.end(), [&](std::string_view op) { return op == "*" || op == query.node.op->name; });
+  return std::any_of(tactic.ops.begin(), tactic.ops.end(),
+                     [&](std::string_view op) { return op == "*" || op == query.node.op->name; });
 }
 
 }  // namespace
@@ -42,7 +43,8 @@ Chosen choose(const tactic::Query& query, const PlanOptions& options, Choice* re
     double cost = verdict.cost_us + (is_reference ? kReferenceCost : 0);
     for (size_t i = 0; verdict.accepted && i < query.inputs.size(); ++i) {
       const tactic::TensorDesc& in = query.inputs[i];
-      if (!in.absent() && in.constant == nullptr && !same_bytes(in.dims, in.format, verdict.input(i))) cost += reorder_cost_us(in);
+      if (!in.absent() && in.constant == nullptr && !same_bytes(in.dims, in.format, verdict.input(i)))
+        cost += reorder_cost_us(in);
     }
     if (verdict.accepted && tactic.name == options.forced_tactic) cost = -1;
     if (record != nullptr) {

@@ -175,7 +175,8 @@ class Planner final {
     Chosen chosen = choose(query, options_, options_.explain ? &record : nullptr);
     if (options_.explain) plan_.choices.push_back(std::move(record));
     if (chosen.tactic == nullptr) {
-      return fail(ErrorCode::unsupported, "no tactic runs {} on these types", node.op->name).with(fmt::format("in node '{}'", node.name));
+      return fail(ErrorCode::unsupported, "no tactic runs {} on these types", node.op->name)
+          .with(fmt::format("in node '{}'", node.name));
     }
     Use use;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -252,7 +253,8 @@ class Planner final {
     const auto end = static_cast<uint32_t>(plan_.steps.empty() ? 0 : plan_.steps.size() - 1);
     for (uint32_t b = 0; b < buffers_.size(); ++b) {
       if (buffers_[b].place.kind != Place::Kind::none) continue;
-      lifetimes.push_back({buffers_[b].bytes, std::min(buffers_[b].first, end), options_.keep_values ? end : std::min(buffers_[b].last, end)});
+      lifetimes.push_back(
+          {buffers_[b].bytes, std::min(buffers_[b].first, end), options_.keep_values ? end : std::min(buffers_[b].last, end)});
       ids.push_back(b);
     }
     const Arena arena = assign_offsets(lifetimes);
@@ -343,7 +345,8 @@ Result<bool> split_refused_groups(ir::Graph& graph, std::span<const NodeId> orde
     const auto describe = [&](ValueId v) {
       if (v == kNone) return TensorDesc{};
       const ir::ValueInfo& info = graph.value(v);
-      return TensorDesc{info.fact.type, info.fact.dims(), Format::plain, info.is_constant() ? &info.constant : nullptr, info.name};
+      return TensorDesc{info.fact.type, info.fact.dims(), Format::plain, info.is_constant() ? &info.constant : nullptr,
+                        info.name};
     };
     for (ValueId v : node.inputs) inputs.push_back(describe(v));
     for (ValueId v : node.outputs) outputs.push_back(describe(v));
@@ -383,7 +386,8 @@ Result<std::unique_ptr<Plan>> make(const ir::Graph& graph, std::span<const Input
     return producer != kNone && set[producer];
   };
   for (ValueId v : plan->graph.outputs()) {
-    if (made_by(v, in_rest) && std::find(rest_outputs.begin(), rest_outputs.end(), v) == rest_outputs.end()) rest_outputs.push_back(v);
+    if (made_by(v, in_rest) && std::find(rest_outputs.begin(), rest_outputs.end(), v) == rest_outputs.end())
+      rest_outputs.push_back(v);
   }
   if (!special.rest.empty()) {
     plan->rest = std::make_shared<const ir::Graph>(extract(plan->graph, special.rest, plan->rest_inputs, rest_outputs));

@@ -1,5 +1,5 @@
-// Plan: the machine-bound form of a Graph for one shape signature: kernels in order, formats, arena offsets. No graph inside, except
-// what must wait for data (host nodes and the rest).
+// Plan: the machine-bound form of a Graph for one shape signature: kernels in order, formats, arena offsets. No graph inside,
+// except what must wait for data (host nodes and the rest).
 #pragma once
 
 #include <limits>
@@ -16,16 +16,16 @@ namespace slipway::plan {
 struct Place {
   enum class Kind : uint8_t { none, arena, constant, input, output, kept };
   Kind kind = Kind::none;
-  size_t offset = 0;        ///< bytes from the start of the place
-  uint32_t index = 0;       ///< which input, output or kept value
+  size_t offset = 0;           ///< bytes from the start of the place
+  uint32_t index = 0;          ///< which input, output or kept value
   const void* data = nullptr;  ///< constant
 };
 
 struct Step {
-  std::string name;      ///< node name
-  std::string op;        ///< operator or group kind
+  std::string name;  ///< node name
+  std::string op;    ///< operator or group kind
   std::string_view tactic;
-  std::string recipe;    ///< the verdict's words, then the kernel's own
+  std::string recipe;  ///< the verdict's words, then the kernel's own
   std::shared_ptr<const tactic::Kernel> kernel;
   std::vector<Place> inputs, outputs;
   std::vector<ir::ValueId> output_values;  ///< ids in Plan::graph, for taps
@@ -44,7 +44,7 @@ struct Port {
 /// How each of the plan's results is found after the static part, the host nodes and the rest have run.
 struct ResultSource {
   enum class Kind : uint8_t { input, constant, output, value } kind = Kind::value;
-  uint32_t index = 0;       ///< input or static output
+  uint32_t index = 0;  ///< input or static output
   ir::ValueId value = ir::kNone;
 };
 
@@ -62,22 +62,22 @@ struct Choice {
 };
 
 struct Memory {
-  size_t arena_bytes = 0;     ///< all buffers and the scratch
-  size_t live_peak_bytes = 0; ///< the most bytes live at once, scratch included: the lower bound of any arena
+  size_t arena_bytes = 0;      ///< all buffers and the scratch
+  size_t live_peak_bytes = 0;  ///< the most bytes live at once, scratch included: the lower bound of any arena
   size_t scratch_bytes = 0;
 };
 
 /// Immutable and shared by Sessions once made.
 struct Plan {
-  ir::Graph graph;            ///< specialised: concrete facts, values of shape arithmetic folded
+  ir::Graph graph;  ///< specialised: concrete facts, values of shape arithmetic folded
   std::vector<Step> steps;
-  std::vector<Port> outputs;  ///< static outputs, each with storage of its own
+  std::vector<Port> outputs;              ///< static outputs, each with storage of its own
   std::vector<ir::NodeId> host;           ///< run after the steps, in order, by reference in the host lane
   std::shared_ptr<const ir::Graph> rest;  ///< what is planned once the host values are known; its inputs are `rest_inputs`
   std::vector<ir::ValueId> rest_inputs;
-  std::vector<ResultSource> results;      ///< one per graph output
+  std::vector<ResultSource> results;  ///< one per graph output
   Memory memory;
-  std::vector<Choice> choices;            ///< only when asked for
+  std::vector<Choice> choices;                     ///< only when asked for
   std::vector<std::shared_ptr<const void>> owned;  ///< packed constants and folded values the steps point to
 };
 
@@ -85,7 +85,8 @@ struct Plan {
 class PackedStore {
  public:
   virtual ~PackedStore() = default;
-  /// The constant packed by `packing`, made on first use. Thread-safe. nullopt-like null when the constant is not one of the model's own.
+  /// The constant packed by `packing`, made on first use. Thread-safe. nullopt-like null when the constant is not one of the
+  /// model's own.
   virtual Result<tactic::Packed> packed(const Tensor& constant, const tactic::Packing& packing) = 0;
 };
 
@@ -94,16 +95,16 @@ struct PlanOptions {
   tactic::Options tactics;
   const tactic::TacticList* tactic_list = nullptr;
   PackedStore* store = nullptr;
-  bool references_only = false;   ///< no tactic but the reference
-  bool keep_values = false;       ///< every value keeps its buffer to the end (taps)
-  bool explain = false;           ///< record choices
-  std::string forced_tactic;      ///< non-empty: this tactic wherever it accepts (conformance tests)
+  bool references_only = false;  ///< no tactic but the reference
+  bool keep_values = false;      ///< every value keeps its buffer to the end (taps)
+  bool explain = false;          ///< record choices
+  std::string forced_tactic;     ///< non-empty: this tactic wherever it accepts (conformance tests)
 };
 
 /// What is known of one graph input when a plan is made.
 struct InputDesc {
-  ir::Fact fact;       ///< static for tensors; sequences and strings as declared
-  Tensor value;        ///< known value, when shapes depend on it
+  ir::Fact fact;  ///< static for tensors; sequences and strings as declared
+  Tensor value;   ///< known value, when shapes depend on it
 };
 
 /// Largest tensor whose value becomes part of the plan's signature when shapes depend on it.

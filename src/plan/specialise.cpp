@@ -93,7 +93,8 @@ void inline_body(ir::Graph& graph, NodeId id, const ir::Graph& body, size_t firs
   };
   for (size_t i = 0; i < body.outputs().size(); ++i) {
     const ValueId v = body.outputs()[i];
-    if (i < node.outputs.size() && node.outputs[i] != kNone && map[v] == kNone && !body.value(v).is_constant()) map[v] = node.outputs[i];
+    if (i < node.outputs.size() && node.outputs[i] != kNone && map[v] == kNone && !body.value(v).is_constant())
+      map[v] = node.outputs[i];
   }
   for (NodeId b = 0; b < body.node_slots(); ++b) {
     if (!body.node(b).alive()) continue;
@@ -142,7 +143,8 @@ Result<Specialised> specialise(const ir::Graph& source, std::span<const InputDes
         const std::vector<ir::AttrEntry> attrs = node.attrs.entries();
         const bool taken = to_int64s(graph.value(node.inputs[0]).constant).at(0) != 0;
         for (const ir::AttrEntry& attr : attrs) {
-          if (attr.name == (taken ? "then_branch" : "else_branch")) inline_body(graph, id, *std::get<ir::GraphRef>(attr.value), 1);
+          if (attr.name == (taken ? "then_branch" : "else_branch"))
+            inline_body(graph, id, *std::get<ir::GraphRef>(attr.value), 1);
         }
         unknown.assign(graph.value_count(), false);
         again = true;
@@ -202,7 +204,8 @@ Result<Specialised> specialise(const ir::Graph& source, std::span<const InputDes
   return out;
 }
 
-ir::Graph extract(const ir::Graph& graph, std::span<const NodeId> ids, std::vector<ValueId>& inputs, std::span<const ValueId> outputs) {
+ir::Graph extract(const ir::Graph& graph, std::span<const NodeId> ids, std::vector<ValueId>& inputs,
+                  std::span<const ValueId> outputs) {
   ir::Graph out;
   out.name = graph.name;
   out.symbols = graph.symbols;

@@ -11,9 +11,11 @@ double product_flops(const ir::Node& node, const TensorDesc& a, const TensorDesc
   const auto outputs = static_cast<double>(out.dims.count());
   if (b.dims.rank() < 2 || a.dims.rank() < 1) return outputs;
   if (node.is("Conv")) return 2 * outputs * static_cast<double>(b.dims.count(1, b.dims.rank()));
-  if (node.is("ConvTranspose")) return 2 * static_cast<double>(a.dims.count()) * static_cast<double>(b.dims.count(1, b.dims.rank()));
+  if (node.is("ConvTranspose"))
+    return 2 * static_cast<double>(a.dims.count()) * static_cast<double>(b.dims.count(1, b.dims.rank()));
   if (node.is("MatMul")) return 2 * outputs * static_cast<double>(a.dims.back());
-  if (node.is("Gemm")) return 2 * outputs * static_cast<double>(a.dims.count()) / static_cast<double>(std::max<int64_t>(1, out.dims[0]));
+  if (node.is("Gemm"))
+    return 2 * outputs * static_cast<double>(a.dims.count()) / static_cast<double>(std::max<int64_t>(1, out.dims[0]));
   return outputs;
 }
 

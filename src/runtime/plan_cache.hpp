@@ -20,7 +20,8 @@ class PlanCache {
   PlanCache(plan::PlanOptions options, size_t capacity = kDefaultCapacity) : options_(std::move(options)), capacity_(capacity) {}
 
   /// Finds or makes the plan. Two threads that miss at once may both make it; the first stays.
-  Result<std::shared_ptr<const plan::Plan>> get(const Signature& signature, const ir::Graph& graph, std::span<const plan::InputDesc> inputs);
+  Result<std::shared_ptr<const plan::Plan>> get(const Signature& signature, const ir::Graph& graph,
+                                                std::span<const plan::InputDesc> inputs);
   /// Which inputs' values belong to the signature; computed once per graph.
   std::vector<bool> shape_inputs(const ir::Graph& graph);
   const plan::PlanOptions& options() const { return options_; }

@@ -49,23 +49,29 @@ Tensor plain_copy(const ir::Graph& graph, ir::ValueId value, tactic::Format form
 struct Session::Bound {
   Signature signature;
   std::shared_ptr<const plan::Plan> plan;
-  std::vector<void*> pointers;           ///< inputs then outputs of every step, in order
+  std::vector<void*> pointers;  ///< inputs then outputs of every step, in order
   struct External {
     size_t slot;
     Place place;
   };
-  std::vector<External> externals;       ///< pointers that change from run to run
+  std::vector<External> externals;  ///< pointers that change from run to run
   uint64_t generation = 0;
-  std::vector<Tensor> results;           ///< storage of the static outputs of the present run
+  std::vector<Tensor> results;  ///< storage of the static outputs of the present run
 
   void resolve(std::byte* arena) {
     pointers.clear();
     externals.clear();
     const auto add = [&](const Place& place) {
       switch (place.kind) {
-        case Place::Kind::none: pointers.push_back(nullptr); break;
-        case Place::Kind::arena: pointers.push_back(arena + place.offset); break;
-        case Place::Kind::constant: pointers.push_back(const_cast<void*>(place.data)); break;
+        case Place::Kind::none:
+          pointers.push_back(nullptr);
+          break;
+        case Place::Kind::arena:
+          pointers.push_back(arena + place.offset);
+          break;
+        case Place::Kind::constant:
+          pointers.push_back(const_cast<void*>(place.data));
+          break;
         default:
           externals.push_back({pointers.size(), place});
           pointers.push_back(nullptr);
@@ -199,7 +205,8 @@ Status Session::run_steps(Bound& bound, std::span<const ir::Value> inputs, std::
     if (options.tap) {
       for (size_t i = 0; i < step.output_values.size(); ++i) {
         const ir::ValueId v = step.output_values[i];
-        if (v != ir::kNone) options.tap(bound.plan->graph.value(v).name, plain_copy(bound.plan->graph, v, step.output_formats[i], outputs[i]));
+        if (v != ir::kNone)
+          options.tap(bound.plan->graph.value(v).name, plain_copy(bound.plan->graph, v, step.output_formats[i], outputs[i]));
       }
     }
     at = outputs + step.outputs.size();
@@ -208,7 +215,8 @@ Status Session::run_steps(Bound& bound, std::span<const ir::Value> inputs, std::
 }
 
 Status Session::run_host(const plan::Plan& plan, std::unordered_map<ir::ValueId, ir::Value>& values, const RunOptions& options) {
-  const ops::GraphRunner runner = [&](const ir::Graph& graph, std::span<const ir::Value> inputs) -> Result<std::vector<ir::Value>> {
+  const ops::GraphRunner runner = [&](const ir::Graph& graph,
+                                      std::span<const ir::Value> inputs) -> Result<std::vector<ir::Value>> {
     std::vector<ir::Value> outputs(graph.outputs().size());
     TRY(run_graph(graph, inputs, outputs, options));
     return outputs;
@@ -257,14 +265,20 @@ Status Session::run_graph(const ir::Graph& graph, std::span<const ir::Value> inp
     for (size_t r = 0; r < plan->results.size(); ++r) {
       const plan::ResultSource& source = plan->results[r];
       switch (source.kind) {
-        case plan::ResultSource::Kind::input: outputs[r] = inputs[source.index]; break;
-        case plan::ResultSource::Kind::constant: outputs[r] = ir::Value(plan->graph.value(source.value).constant); break;
+        case plan::ResultSource::Kind::input:
+          outputs[r] = inputs[source.index];
+          break;
+        case plan::ResultSource::Kind::constant:
+          outputs[r] = ir::Value(plan->graph.value(source.value).constant);
+          break;
         case plan::ResultSource::Kind::output: {
           Tensor* given = outputs[r].tensor();
           if (given == nullptr || given->data() != made[source.index].data()) outputs[r] = ir::Value(made[source.index]);
           break;
         }
-        case plan::ResultSource::Kind::value: outputs[r] = values.at(source.value); break;
+        case plan::ResultSource::Kind::value:
+          outputs[r] = values.at(source.value);
+          break;
       }
     }
   };

@@ -22,7 +22,7 @@ struct StepTime {
 struct RunOptions {
   const std::atomic<bool>* cancel = nullptr;  ///< looked at between steps
   std::optional<std::chrono::steady_clock::time_point> deadline;
-  std::vector<StepTime>* profile = nullptr;   ///< filled with one entry per step; the steps live as long as `plans`
+  std::vector<StepTime>* profile = nullptr;  ///< filled with one entry per step; the steps live as long as `plans`
   std::vector<std::shared_ptr<const plan::Plan>>* plans = nullptr;  ///< every plan that took part
   /// Sees every tensor a step made, by the name of its value; needs plans made with keep_values.
   std::function<void(const std::string&, const Tensor&)> tap;
@@ -47,7 +47,8 @@ class Session {
   struct Bound;
 
   Status check(std::span<const ir::Value> inputs) const;
-  Status run_graph(const ir::Graph& graph, std::span<const ir::Value> inputs, std::vector<ir::Value>& outputs, const RunOptions& options);
+  Status run_graph(const ir::Graph& graph, std::span<const ir::Value> inputs, std::vector<ir::Value>& outputs,
+                   const RunOptions& options);
   Status run_steps(Bound& bound, std::span<const ir::Value> inputs, std::span<Tensor> results, const RunOptions& options);
   Status run_host(const plan::Plan& plan, std::unordered_map<ir::ValueId, ir::Value>& values, const RunOptions& options);
   Result<Bound*> bind(const ir::Graph& graph, std::span<const ir::Value> inputs);

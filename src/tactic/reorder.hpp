@@ -10,7 +10,9 @@ inline constexpr std::string_view kReorderOp = "Reorder";
 struct ReorderAttrs {
   Format from = Format::plain, to = Format::plain;
   bool operator==(const ReorderAttrs&) const = default;
-  static constexpr auto fields() { return std::tuple{ir::field("from", &ReorderAttrs::from), ir::field("to", &ReorderAttrs::to)}; }
+  static constexpr auto fields() {
+    return std::tuple{ir::field("from", &ReorderAttrs::from), ir::field("to", &ReorderAttrs::to)};
+  }
 };
 
 /// A node that stands for a reorder in queries.

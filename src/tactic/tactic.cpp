@@ -6,9 +6,12 @@ namespace slipway::tactic {
 
 std::string_view name(Format format) {
   switch (format) {
-    case Format::plain: return "plain";
-    case Format::blocked16: return "blocked16";
-    case Format::channels_last: return "channels_last";
+    case Format::plain:
+      return "plain";
+    case Format::blocked16:
+      return "blocked16";
+    case Format::channels_last:
+      return "channels_last";
   }
   return "plain";
 }
@@ -22,11 +25,16 @@ size_t buffer_bytes(ElementType type, const Dims& dims, Format format) {
 
 std::string_view name(Fault fault) {
   switch (fault) {
-    case Fault::none: return "none";
-    case Fault::index_out_of_range: return "index out of range";
-    case Fault::division_by_zero: return "division by zero";
-    case Fault::negative_extent: return "negative extent";
-    case Fault::invalid_value: return "invalid value";
+    case Fault::none:
+      return "none";
+    case Fault::index_out_of_range:
+      return "index out of range";
+    case Fault::division_by_zero:
+      return "division by zero";
+    case Fault::negative_extent:
+      return "negative extent";
+    case Fault::invalid_value:
+      return "invalid value";
   }
   return "fault";
 }

@@ -62,12 +62,12 @@ struct Query {
 
 struct Verdict {
   bool accepted = false;
-  double cost_us = 0;                 ///< estimated time on one thread-team of the machine
-  std::string reason;                 ///< why not; or, when accepted, the recipe in a few words
-  std::vector<Format> inputs;         ///< wanted format per input; shorter means plain
-  std::vector<Format> outputs;        ///< format per output; shorter means plain
-  int in_place = -1;                  ///< output 0 may be written over this input (same bytes)
-  bool is_view = false;               ///< output 0 is input 0's bytes: the plan aliases and runs nothing
+  double cost_us = 0;           ///< estimated time on one thread-team of the machine
+  std::string reason;           ///< why not; or, when accepted, the recipe in a few words
+  std::vector<Format> inputs;   ///< wanted format per input; shorter means plain
+  std::vector<Format> outputs;  ///< format per output; shorter means plain
+  int in_place = -1;            ///< output 0 may be written over this input (same bytes)
+  bool is_view = false;         ///< output 0 is input 0's bytes: the plan aliases and runs nothing
 
   static Verdict no(std::string why) { return {false, 0, std::move(why), {}, {}, -1, false}; }
   static Verdict yes(double us, std::string recipe = {}) { return {true, us, std::move(recipe), {}, {}, -1, false}; }
@@ -81,9 +81,9 @@ std::string_view name(Fault fault);
 
 /// Everything a Kernel may touch while it runs.
 struct Exec {
-  void* const* inputs;   ///< nullptr where absent, or packed at build and released
+  void* const* inputs;  ///< nullptr where absent, or packed at build and released
   void* const* outputs;
-  std::byte* scratch;    ///< as booked, 64-byte aligned, contents unspecified
+  std::byte* scratch;  ///< as booked, 64-byte aligned, contents unspecified
   Team& team;
   std::string* fault_text;  ///< a failing kernel may say more here; never null
 };
@@ -91,8 +91,8 @@ struct Exec {
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  /// Allocates nothing, locks nothing, throws nothing. Not thread-safe with itself unless every state is in Exec: a Kernel is shared
-  /// by Sessions and must be const in effect.
+  /// Allocates nothing, locks nothing, throws nothing. Not thread-safe with itself unless every state is in Exec: a Kernel is
+  /// shared by Sessions and must be const in effect.
   virtual Fault run(const Exec& exec) const noexcept = 0;
   /// One line for explain: instruction set, tile, blocking.
   virtual std::string describe() const { return {}; }
@@ -118,8 +118,8 @@ class BuildContext {
 };
 
 struct Tactic {
-  std::string_view name;  ///< "x64.conv_blocked16", "ref"
-  Isa isa = Isa::portable;  ///< least level it needs; the plan does not ask below it
+  std::string_view name;              ///< "x64.conv_blocked16", "ref"
+  Isa isa = Isa::portable;            ///< least level it needs; the plan does not ask below it
   std::vector<std::string_view> ops;  ///< names it may accept ("*": any); others are not asked
   Verdict (*judge)(const Query&) = nullptr;
   Result<std::unique_ptr<Kernel>> (*build)(const Query&, const Verdict&, BuildContext&) = nullptr;

@@ -1,6 +1,6 @@
-// Runs every .case file under this folder: a graph, the passes to run on it, and the graph that must come out. Both graphs are also
-// run by the references on the same random inputs, so that a wrong rewrite fails even where the expected text agrees with it; and so
-// is what the whole pipeline makes of the graph.
+// Runs every .case file under this folder: a graph, the passes to run on it, and the graph that must come out. Both graphs are
+// also run by the references on the same random inputs, so that a wrong rewrite fails even where the expected text agrees with
+// it; and so is what the whole pipeline makes of the graph.
 //
 //   # What the case shows.
 //   pass gelu                     one line per pass, run in this order until nothing changes
@@ -181,7 +181,9 @@ void run_case(const Case& c) {
 
 class CaseTest : public testing::TestWithParam<fs::path> {};
 
-TEST_P(CaseTest, Holds) { run_case(read_case(GetParam())); }
+TEST_P(CaseTest, Holds) {
+  run_case(read_case(GetParam()));
+}
 
 std::vector<fs::path> all_cases() {
   std::vector<fs::path> out;
@@ -194,7 +196,8 @@ std::vector<fs::path> all_cases() {
 
 std::string case_name(const testing::TestParamInfo<fs::path>& info) {
   std::string name = info.param.parent_path().filename().string() + "_" + info.param.stem().string();
-  std::replace_if(name.begin(), name.end(), [](char ch) { return std::isalnum(static_cast<unsigned char>(ch)) == 0; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char ch) { return std::isalnum(static_cast<unsigned char>(ch)) == 0; }, '_');
   return name;
 }
 

@@ -16,7 +16,8 @@ struct Way {
   int threads;
   tactic::Format standing;
 };
-constexpr Way kWays[] = {{1, tactic::Format::plain}, {2, tactic::Format::plain}, {2, tactic::Format::blocked16}, {1, tactic::Format::channels_last}};
+constexpr Way kWays[] = {
+    {1, tactic::Format::plain}, {2, tactic::Format::plain}, {2, tactic::Format::blocked16}, {1, tactic::Format::channels_last}};
 
 bool may_accept(const tactic::Tactic& tactic, std::string_view op) {
   for (std::string_view name : tactic.ops) {

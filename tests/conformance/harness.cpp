@@ -26,14 +26,24 @@ void* operator new(size_t bytes, std::align_val_t alignment) {
   if (void* p = std::aligned_alloc(step, (bytes + step) / step * step)) return p;
   throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, size_t) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::align_val_t) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
 
 namespace slipway::conformance {
 
-size_t allocations() { return allocation_count; }
+size_t allocations() {
+  return allocation_count;
+}
 
 namespace {
 
@@ -98,10 +108,14 @@ void move_elements(const Tensor& plain, uint8_t* buffer, Format format, bool int
 
 double tolerance_of(ElementType type) {
   switch (type) {
-    case ElementType::f64: return 1e-9;
-    case ElementType::f16: return 4e-3;
-    case ElementType::bf16: return 3e-2;
-    default: return 2e-5;
+    case ElementType::f64:
+      return 1e-9;
+    case ElementType::f16:
+      return 4e-3;
+    case ElementType::bf16:
+      return 3e-2;
+    default:
+      return 2e-5;
   }
 }
 
@@ -123,7 +137,8 @@ std::string differs(const Tensor& got, const Tensor& want, ops::Tolerance tolera
     const double a = load_double(got.data(), got.type(), i), b = load_double(want.data(), want.type(), i);
     if (std::isnan(a) && std::isnan(b)) continue;
     const bool close = a == b || (tolerance == ops::Tolerance::rounding && std::abs(a - b) <= tolerance_of(want.type()) * scale);
-    if (!close) return fmt::format("element {} of {} is {:.9g}, the reference says {:.9g} (scale {:.3g})", i, want.count(), a, b, scale);
+    if (!close)
+      return fmt::format("element {} of {} is {:.9g}, the reference says {:.9g} (scale {:.3g})", i, want.count(), a, b, scale);
   }
   return {};
 }
@@ -138,12 +153,14 @@ class Context final : public tactic::BuildContext {
     auto* data = static_cast<std::byte*>(bytes.get());
     packing.pack(*query_.inputs[i].constant, data);
     for (size_t k = 0; k < kGuard; ++k) {
-      if (data[packing.bytes + k] != std::byte{kPoison}) return fail(ErrorCode::internal, "packing '{}' writes past its {} bytes", packing.recipe, packing.bytes);
+      if (data[packing.bytes + k] != std::byte{kPoison})
+        return fail(ErrorCode::internal, "packing '{}' writes past its {} bytes", packing.recipe, packing.bytes);
     }
     if (packing.unpack) {
       Tensor back(query_.inputs[i].type, query_.inputs[i].dims);
       packing.unpack(data, back);
-      if (!back.same_bytes(*query_.inputs[i].constant)) return fail(ErrorCode::internal, "packing '{}' does not come back", packing.recipe);
+      if (!back.same_bytes(*query_.inputs[i].constant))
+        return fail(ErrorCode::internal, "packing '{}' does not come back", packing.recipe);
     }
     packed[i] = tactic::Packed(bytes, data);
     return packed[i];
@@ -191,7 +208,8 @@ Result<Subject> subject_of(const ops::Op& op, const ops::Sample& sample) {
     if (!input.value.has_value()) {
       ids.push_back(ir::kNone);
     } else if (const Tensor* t = input.value.tensor()) {
-      ids.push_back(input.constant ? graph.add_constant(name, *t) : graph.add_input(name, ir::Fact::tensor(t->type(), t->dims())));
+      ids.push_back(input.constant ? graph.add_constant(name, *t)
+                                   : graph.add_input(name, ir::Fact::tensor(t->type(), t->dims())));
     } else {
       return fail(ErrorCode::unsupported, "a sample of sequences or maps");
     }
@@ -232,7 +250,8 @@ Report check(const Subject& subject, const tactic::Tactic& tactic, Isa isa, int 
   for (size_t i = 0; i < outputs.size(); ++i) outputs[i].format = verdict.output(i);
   if (verdict.is_view) {
     const bool same = inputs[0].format == Format::plain && outputs[0].format == Format::plain
-                          ? std::memcmp(subject.inputs[0].tensor()->data(), subject.expected[0].tensor()->data(), subject.expected[0].tensor()->bytes()) == 0
+                          ? std::memcmp(subject.inputs[0].tensor()->data(), subject.expected[0].tensor()->data(),
+                                        subject.expected[0].tensor()->bytes()) == 0
                           : true;
     return {same ? Outcome::passed : Outcome::failed, "is no view"};
   }

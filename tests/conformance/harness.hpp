@@ -1,7 +1,8 @@
 // One use of an operator or group, run by one tactic and compared with the reference.
 //
 // Every buffer the kernel sees lies between guard bytes, starts off the 64-byte alignment (element-aligned only, the arena's
-// alignment for scratch), and outputs and scratch are poisoned before the run. A kernel other than the reference must not allocate.
+// alignment for scratch), and outputs and scratch are poisoned before the run. A kernel other than the reference must not
+// allocate.
 #pragma once
 
 #include <string>

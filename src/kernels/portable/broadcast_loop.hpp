@@ -1,4 +1,5 @@
-// Loops over up to three broadcast operands of plain buffers: axes of equal behaviour merged, the innermost one left to a function.
+// Loops over up to three broadcast operands of plain buffers: axes of equal behaviour merged, the innermost one left to a
+// function.
 #pragma once
 
 #include <array>

@@ -110,6 +110,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList concat_tactic() { return {{"portable.concat", Isa::portable, {"Concat"}, judge, build}}; }
+tactic::TacticList concat_tactic() {
+  return {{"portable.concat", Isa::portable, {"Concat"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

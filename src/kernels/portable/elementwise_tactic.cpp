@@ -1,5 +1,5 @@
-// Elementwise operators beside the jitted fp32 ones, plain with any broadcasting: integer arithmetic (wrapping), comparisons, logic,
-// Where and Cast.
+// Elementwise operators beside the jitted fp32 ones, plain with any broadcasting: integer arithmetic (wrapping), comparisons,
+// logic, Where and Cast.
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -126,11 +126,16 @@ void where(std::byte* out, const Pointers& operands, const Steps& steps, int64_t
 Inner where_of(ElementType type) {
   if (type == ElementType::string) return nullptr;
   switch (bits(type)) {
-    case 8: return where<uint8_t>;
-    case 16: return where<uint16_t>;
-    case 32: return where<uint32_t>;
-    case 64: return where<uint64_t>;
-    default: return nullptr;
+    case 8:
+      return where<uint8_t>;
+    case 16:
+      return where<uint16_t>;
+    case 32:
+      return where<uint32_t>;
+    case 64:
+      return where<uint64_t>;
+    default:
+      return nullptr;
   }
 }
 
@@ -162,27 +167,43 @@ void cast(std::byte* out, const Pointers& operands, const Steps& steps, int64_t 
 template <class From>
 Inner cast_to(ElementType to) {
   switch (to) {
-    case ElementType::f32: return cast<float, From>;
-    case ElementType::f64: return cast<double, From>;
-    case ElementType::i32: return cast<int32_t, From>;
-    case ElementType::i64: return cast<int64_t, From>;
-    case ElementType::u8: return cast<uint8_t, From>;
-    case ElementType::i8: return cast<int8_t, From>;
-    case ElementType::boolean: return cast<Flag, From>;
-    default: return nullptr;
+    case ElementType::f32:
+      return cast<float, From>;
+    case ElementType::f64:
+      return cast<double, From>;
+    case ElementType::i32:
+      return cast<int32_t, From>;
+    case ElementType::i64:
+      return cast<int64_t, From>;
+    case ElementType::u8:
+      return cast<uint8_t, From>;
+    case ElementType::i8:
+      return cast<int8_t, From>;
+    case ElementType::boolean:
+      return cast<Flag, From>;
+    default:
+      return nullptr;
   }
 }
 
 Inner cast_of(ElementType from, ElementType to) {
   switch (from) {
-    case ElementType::f32: return cast_to<float>(to);
-    case ElementType::f64: return cast_to<double>(to);
-    case ElementType::i32: return cast_to<int32_t>(to);
-    case ElementType::i64: return cast_to<int64_t>(to);
-    case ElementType::u8: return cast_to<uint8_t>(to);
-    case ElementType::i8: return cast_to<int8_t>(to);
-    case ElementType::boolean: return cast_to<Flag>(to);
-    default: return nullptr;
+    case ElementType::f32:
+      return cast_to<float>(to);
+    case ElementType::f64:
+      return cast_to<double>(to);
+    case ElementType::i32:
+      return cast_to<int32_t>(to);
+    case ElementType::i64:
+      return cast_to<int64_t>(to);
+    case ElementType::u8:
+      return cast_to<uint8_t>(to);
+    case ElementType::i8:
+      return cast_to<int8_t>(to);
+    case ElementType::boolean:
+      return cast_to<Flag>(to);
+    default:
+      return nullptr;
   }
 }
 
@@ -207,12 +228,15 @@ Inner loop_of(const tactic::Query& query) {
 
 class ElementwiseKernel final : public tactic::Kernel {
  public:
-  ElementwiseKernel(Inner inner, BroadcastLoop loop, size_t operands) : inner_(inner), loop_(std::move(loop)), operands_(operands) {}
+  ElementwiseKernel(Inner inner, BroadcastLoop loop, size_t operands)
+      : inner_(inner), loop_(std::move(loop)), operands_(operands) {}
 
   Fault run(const Exec& exec) const noexcept override {
     Pointers operands{};
     for (size_t i = 0; i < operands_; ++i) operands[i] = static_cast<const std::byte*>(exec.inputs[i]);
-    auto task = [&](int thread, int threads) { loop_.run(inner_, operands, static_cast<std::byte*>(exec.outputs[0]), thread, threads); };
+    auto task = [&](int thread, int threads) {
+      loop_.run(inner_, operands, static_cast<std::byte*>(exec.outputs[0]), thread, threads);
+    };
     exec.team.run(task);
     return Fault::none;
   }
@@ -248,7 +272,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 tactic::TacticList elementwise_tactic() {
   return {{"portable.elementwise",
            Isa::portable,
-           {"Cast", "Where", "Not", "And", "Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Add", "Sub", "Mul"},
+           {"Cast", "Where", "Not", "And", "Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Add", "Sub",
+            "Mul"},
            judge,
            build}};
 }

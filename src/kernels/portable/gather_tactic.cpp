@@ -73,6 +73,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList gather_tactic() { return {{"portable.gather", Isa::portable, {"Gather"}, judge, build}}; }
+tactic::TacticList gather_tactic() {
+  return {{"portable.gather", Isa::portable, {"Gather"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

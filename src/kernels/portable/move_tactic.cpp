@@ -1,5 +1,5 @@
-// Operators that only move elements, as strided copies of plain buffers: Transpose, Slice, Split, Expand, Tile, Pad, DepthToSpace,
-// SpaceToDepth.
+// Operators that only move elements, as strided copies of plain buffers: Transpose, Slice, Split, Expand, Tile, Pad,
+// DepthToSpace, SpaceToDepth.
 #include <algorithm>
 #include <vector>
 
@@ -144,7 +144,8 @@ bool read_depth_space(const tactic::Query& query, Work& work, std::string& reaso
   const Dims &deep = to_space ? in : out, &flat = to_space ? out : in;
   const int64_t h = deep[2], w = deep[3], depth = flat[1], b = h == 0 ? 0 : flat[2] / h;
   const bool columns_first = query.node.attrs.as<ops::DepthSpaceAttrs>().mode == "CRD";
-  const int64_t plane = h * w, deep_block = columns_first ? plane : depth * plane, deep_channel = columns_first ? b * b * plane : plane;
+  const int64_t plane = h * w, deep_block = columns_first ? plane : depth * plane,
+                deep_channel = columns_first ? b * b * plane : plane;
   // Axes: N, channel, y, block row, x, block column, in the flat tensor's order.
   const int64_t deep_strides[] = {deep[1] * plane, deep_channel, w, b * deep_block, 1, deep_block};
   const int64_t flat_strides[] = {deep[1] * plane, plane * b * b, b * w * b, w * b, b, 1};
@@ -161,7 +162,8 @@ bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   const ElementType type = query.inputs[0].type;
   reason = "extents that do not fit";
   if (type == ElementType::string || bits(type) < 8) return reason = "packed elements or strings", false;
-  if (query.inputs[0].dims.count() == 0 || (!query.outputs[0].absent() && query.outputs[0].dims.count() == 0)) return reason = "empty", false;
+  if (query.inputs[0].dims.count() == 0 || (!query.outputs[0].absent() && query.outputs[0].dims.count() == 0))
+    return reason = "empty", false;
   if (query.is("Transpose")) return read_transpose(query, work, reason);
   if (query.is("Slice")) return read_slice(query, work, reason);
   if (query.is("Split")) return read_split(query, work, reason);
@@ -219,7 +221,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   if (!read_work(query, work, reason)) return tactic::Verdict::no(std::move(reason));
   constexpr double kBytesPerUs = 5e3;
   double bytes = 0;
-  for (const tactic::TensorDesc& d : query.outputs) bytes += static_cast<double>(byte_size(d.type, d.absent() ? 0 : d.dims.count()));
+  for (const tactic::TensorDesc& d : query.outputs)
+    bytes += static_cast<double>(byte_size(d.type, d.absent() ? 0 : d.dims.count()));
   return tactic::Verdict::yes(0.5 + bytes / kBytesPerUs / query.machine.threads, "strided copy");
 }
 

@@ -32,9 +32,15 @@ struct Named {
   std::string_view op;
   Reduce reduce;
 };
-constexpr Named kNames[] = {{"GlobalAveragePool", Reduce::mean}, {"GlobalMaxPool", Reduce::max}, {"ReduceSum", Reduce::sum},
-                            {"ReduceMean", Reduce::mean},        {"ReduceMax", Reduce::max},     {"ReduceMin", Reduce::min},
-                            {"ReduceL1", Reduce::l1},            {"ReduceL2", Reduce::l2},       {"ReduceSumSquare", Reduce::sum_square}};
+constexpr Named kNames[] = {{"GlobalAveragePool", Reduce::mean},
+                            {"GlobalMaxPool", Reduce::max},
+                            {"ReduceSum", Reduce::sum},
+                            {"ReduceMean", Reduce::mean},
+                            {"ReduceMax", Reduce::max},
+                            {"ReduceMin", Reduce::min},
+                            {"ReduceL1", Reduce::l1},
+                            {"ReduceL2", Reduce::l2},
+                            {"ReduceSumSquare", Reduce::sum_square}};
 
 /// Which axes go. False when they are not known.
 bool reduced_axes(const tactic::Query& query, std::vector<bool>& gone) {
@@ -118,12 +124,17 @@ class ReduceKernel final : public tactic::Kernel {
 
   Fault run(const Exec& exec) const noexcept override {
     switch (work_.reduce) {
-      case Reduce::max: return run_as<Max>(exec);
-      case Reduce::min: return run_as<Min>(exec);
-      case Reduce::l1: return run_as<AddMagnitude>(exec);
+      case Reduce::max:
+        return run_as<Max>(exec);
+      case Reduce::min:
+        return run_as<Min>(exec);
+      case Reduce::l1:
+        return run_as<AddMagnitude>(exec);
       case Reduce::l2:
-      case Reduce::sum_square: return run_as<AddSquare>(exec);
-      default: return run_as<Add>(exec);
+      case Reduce::sum_square:
+        return run_as<AddSquare>(exec);
+      default:
+        return run_as<Add>(exec);
     }
   }
 

@@ -20,9 +20,12 @@ struct Strides {
 };
 Strides strides_of(Format format, int64_t channels, int64_t pixels) {
   switch (format) {
-    case Format::plain: return {channels * pixels, kBlock * pixels, pixels, 1};
-    case Format::channels_last: return {channels * pixels, kBlock, 1, channels};
-    case Format::blocked16: return {(channels + kBlock - 1) / kBlock * kBlock * pixels, kBlock * pixels, 1, kBlock};
+    case Format::plain:
+      return {channels * pixels, kBlock * pixels, pixels, 1};
+    case Format::channels_last:
+      return {channels * pixels, kBlock, 1, channels};
+    case Format::blocked16:
+      return {(channels + kBlock - 1) / kBlock * kBlock * pixels, kBlock * pixels, 1, kBlock};
   }
   return {};
 }
@@ -80,7 +83,8 @@ class CopyKernel : public tactic::Kernel {
       const Team::Range range = Team::share(lines, thread, threads);
       const auto begin = static_cast<size_t>(range.begin * kLine), end = std::min(bytes_, static_cast<size_t>(range.end * kLine));
       if (end > begin) {
-        std::memcpy(static_cast<std::byte*>(exec.outputs[0]) + begin, static_cast<const std::byte*>(exec.inputs[0]) + begin, end - begin);
+        std::memcpy(static_cast<std::byte*>(exec.outputs[0]) + begin, static_cast<const std::byte*>(exec.inputs[0]) + begin,
+                    end - begin);
       }
     };
     exec.team.run(task);
@@ -110,17 +114,28 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
     return kernel;
   }
   switch (bits(in.type)) {
-    case 8: kernel = std::make_unique<ReorderKernel<uint8_t>>(in.dims, attrs.from, attrs.to); break;
-    case 16: kernel = std::make_unique<ReorderKernel<uint16_t>>(in.dims, attrs.from, attrs.to); break;
-    case 32: kernel = std::make_unique<ReorderKernel<uint32_t>>(in.dims, attrs.from, attrs.to); break;
-    case 64: kernel = std::make_unique<ReorderKernel<uint64_t>>(in.dims, attrs.from, attrs.to); break;
-    default: return Error(ErrorCode::internal, "reorder of elements that are not 1, 2, 4 or 8 bytes");
+    case 8:
+      kernel = std::make_unique<ReorderKernel<uint8_t>>(in.dims, attrs.from, attrs.to);
+      break;
+    case 16:
+      kernel = std::make_unique<ReorderKernel<uint16_t>>(in.dims, attrs.from, attrs.to);
+      break;
+    case 32:
+      kernel = std::make_unique<ReorderKernel<uint32_t>>(in.dims, attrs.from, attrs.to);
+      break;
+    case 64:
+      kernel = std::make_unique<ReorderKernel<uint64_t>>(in.dims, attrs.from, attrs.to);
+      break;
+    default:
+      return Error(ErrorCode::internal, "reorder of elements that are not 1, 2, 4 or 8 bytes");
   }
   return kernel;
 }
 
 }  // namespace
 
-tactic::TacticList reorder_tactic() { return {{"portable.reorder", Isa::portable, {tactic::kReorderOp}, judge, build}}; }
+tactic::TacticList reorder_tactic() {
+  return {{"portable.reorder", Isa::portable, {tactic::kReorderOp}, judge, build}};
+}
 
 }  // namespace slipway::kernels

@@ -1,4 +1,5 @@
-// Resize of one or two spatial axes of f32 by nearest or linear, plain or blocked16: tables of positions and weights made at build.
+// Resize of one or two spatial axes of f32 by nearest or linear, plain or blocked16: tables of positions and weights made at
+// build.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -54,7 +55,8 @@ bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   if (x.type != ElementType::f32) return reason = "f32 only", false;
   if (x.dims.rank() < 3 || x.dims.rank() > 4) return reason = "one or two spatial axes only", false;
   if (x.dims.count() == 0 || query.outputs[0].dims.count() == 0) return reason = "empty", false;
-  if (attrs.antialias || attrs.coordinate_transformation_mode == "tf_crop_and_resize") return reason = "antialias or a region", false;
+  if (attrs.antialias || attrs.coordinate_transformation_mode == "tf_crop_and_resize")
+    return reason = "antialias or a region", false;
   if (attrs.mode != "nearest" && attrs.mode != "linear") return reason = "neither nearest nor linear", false;
   const Tensor* parameters[3] = {};
   for (size_t i = 1; i < 4; ++i) {
@@ -139,7 +141,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   if (!read_work(query, work, reason)) return tactic::Verdict::no(std::move(reason));
   constexpr double kElementsPerUs = 1e3;
   const auto elements = static_cast<double>(query.outputs[0].dims.count());
-  tactic::Verdict verdict = tactic::Verdict::yes(0.5 + elements / kElementsPerUs / query.machine.threads, work.linear ? "linear" : "nearest");
+  tactic::Verdict verdict =
+      tactic::Verdict::yes(0.5 + elements / kElementsPerUs / query.machine.threads, work.linear ? "linear" : "nearest");
   verdict.inputs = {work.format};
   verdict.outputs = {work.format};
   return verdict;
@@ -160,6 +163,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList resize_tactic() { return {{"portable.resize", Isa::portable, {"Resize"}, judge, build}}; }
+tactic::TacticList resize_tactic() {
+  return {{"portable.resize", Isa::portable, {"Resize"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

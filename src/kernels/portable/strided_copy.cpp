@@ -109,11 +109,16 @@ void StridedCopy::run_as(const T* from, T* to, int thread, int threads) const {
 
 void StridedCopy::run(const void* from, void* to, int thread, int threads) const {
   switch (width_) {
-    case 1: return run_as(static_cast<const uint8_t*>(from), static_cast<uint8_t*>(to), thread, threads);
-    case 2: return run_as(static_cast<const uint16_t*>(from), static_cast<uint16_t*>(to), thread, threads);
-    case 4: return run_as(static_cast<const uint32_t*>(from), static_cast<uint32_t*>(to), thread, threads);
-    case 8: return run_as(static_cast<const uint64_t*>(from), static_cast<uint64_t*>(to), thread, threads);
-    default: return run_as(static_cast<const Wide*>(from), static_cast<Wide*>(to), thread, threads);
+    case 1:
+      return run_as(static_cast<const uint8_t*>(from), static_cast<uint8_t*>(to), thread, threads);
+    case 2:
+      return run_as(static_cast<const uint16_t*>(from), static_cast<uint16_t*>(to), thread, threads);
+    case 4:
+      return run_as(static_cast<const uint32_t*>(from), static_cast<uint32_t*>(to), thread, threads);
+    case 8:
+      return run_as(static_cast<const uint64_t*>(from), static_cast<uint64_t*>(to), thread, threads);
+    default:
+      return run_as(static_cast<const Wide*>(from), static_cast<Wide*>(to), thread, threads);
   }
 }
 

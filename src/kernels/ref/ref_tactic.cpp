@@ -1,8 +1,9 @@
-// The reference tactic: runs an op's own reference kernel (a group's body) on plain buffers. Accepts everything, costs more than all.
+// The reference tactic: runs an op's own reference kernel (a group's body) on plain buffers. Accepts everything, costs more than
+// all.
 #include "base/error.hpp"
+#include "kernels/registry.hpp"
 #include "ops/evaluate.hpp"
 #include "ops/registry.hpp"
-#include "kernels/registry.hpp"
 
 namespace slipway::kernels {
 namespace {
@@ -84,6 +85,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList ref_tactic() { return {{"ref", Isa::portable, {"*"}, judge, build}}; }
+tactic::TacticList ref_tactic() {
+  return {{"ref", Isa::portable, {"*"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

@@ -50,7 +50,8 @@ TEST(Blocks, ResidualBottleneckIsFourConvolutions) {
     %sum = Add(%b3, %bd)
     %y = Relu(%sum)
     output %y
-  )"), (Steps{{"conv", 3}, {"Conv", 1}}));
+  )"),
+            (Steps{{"conv", 3}, {"Conv", 1}}));
 }
 
 TEST(Blocks, InvertedResidualIsThreeConvolutions) {
@@ -68,7 +69,8 @@ TEST(Blocks, InvertedResidualIsThreeConvolutions) {
     %c3 = Conv(%a2, %w3)
     %y = Add(%x, %c3)
     output %y
-  )"), (Steps{{"conv", 3}}));
+  )"),
+            (Steps{{"conv", 3}}));
 }
 
 TEST(Blocks, TransformerLayerIsSevenSteps) {
@@ -123,7 +125,8 @@ TEST(Blocks, TransformerLayerIsSevenSteps) {
     %f2 = MatMul(%act, %w2)
     %y = Add(%x1, %f2)
     output %y
-  )"), (Steps{{"LayerNormalization", 2}, {"matmul", 4}, {"attention", 1}}));
+  )"),
+            (Steps{{"LayerNormalization", 2}, {"matmul", 4}, {"attention", 1}}));
 }
 
 TEST(Blocks, SqueezeAndExciteIsOneStep) {
@@ -143,7 +146,8 @@ TEST(Blocks, SqueezeAndExciteIsOneStep) {
     %g = Sigmoid(%c2)
     %y = Mul(%a, %g)
     output %y
-  )"), (Steps{{"conv", 1}, {"squeeze_excite", 1}}));
+  )"),
+            (Steps{{"conv", 1}, {"squeeze_excite", 1}}));
 }
 
 }  // namespace

@@ -24,7 +24,9 @@ constexpr std::string_view kChain = R"(
   output %y
 )";
 
-Stage stage_of(std::vector<Pass> passes, int rounds = 1) { return {std::move(passes), rounds}; }
+Stage stage_of(std::vector<Pass> passes, int rounds = 1) {
+  return {std::move(passes), rounds};
+}
 
 Report run_one(ir::Graph& graph, const Stage& stage, const Options& options = {}) {
   auto report = run_stages(graph, std::span(&stage, 1), options);

@@ -22,7 +22,9 @@ struct Side {
   size_t input = 0;
   int64_t heads = 1, length = 0, size = 0;
   int64_t offset = 0, batch_step = 0, head_step = 0, row_step = 0;
-  int64_t at(int64_t batch, int64_t head, int64_t row) const { return offset + batch * batch_step + head * head_step + row * row_step; }
+  int64_t at(int64_t batch, int64_t head, int64_t row) const {
+    return offset + batch * batch_step + head * head_step + row * row_step;
+  }
 };
 
 struct Mask {
@@ -63,7 +65,8 @@ bool read_mask(const tactic::Query& query, size_t input, Layer& layer, std::stri
 }
 
 bool read_attrs(const ops::AttentionAttrs& attrs, Layer& layer, std::string& reason) {
-  if (attrs.softcap > 0 || attrs.left_window_size >= 0 || attrs.right_window_size >= 0) return reason = "softcap or a window", false;
+  if (attrs.softcap > 0 || attrs.left_window_size >= 0 || attrs.right_window_size >= 0)
+    return reason = "softcap or a window", false;
   layer.scale = attrs.scale.value_or(static_cast<float>(1 / std::sqrt(static_cast<double>(layer.q.size))));
   layer.causal = attrs.is_causal;
   return true;
@@ -73,7 +76,8 @@ bool read_group(const tactic::Query& query, const ir::Graph& body, Layer& layer,
   const ir::Node &split = body.node(0), &node = body.node(1);
   const auto& attrs = node.attrs.as<ops::AttentionAttrs>();
   const Dims& x = query.inputs[0].dims;
-  if (x.rank() != 3 || split.outputs.size() != 3 || x[2] % 3 != 0 || !attrs.q_num_heads || attrs.q_num_heads != attrs.kv_num_heads) {
+  if (x.rank() != 3 || split.outputs.size() != 3 || x[2] % 3 != 0 || !attrs.q_num_heads ||
+      attrs.q_num_heads != attrs.kv_num_heads) {
     return reason = "not three equal parts of [batch, length, heads * size]", false;
   }
   const int64_t width = x[2] / 3;
@@ -106,8 +110,8 @@ bool read_node(const tactic::Query& query, Layer& layer, std::string& reason) {
   layer.q = side_of(0, q, q_heads);
   layer.k = side_of(1, k, kv_heads);
   layer.v = side_of(2, v, kv_heads);
-  if (k[0] != q[0] || v[0] != q[0] || layer.k.size != layer.q.size || layer.v.length != layer.k.length || layer.v.heads != layer.k.heads ||
-      layer.q.heads % layer.k.heads != 0) {
+  if (k[0] != q[0] || v[0] != q[0] || layer.k.size != layer.q.size || layer.v.length != layer.k.length ||
+      layer.v.heads != layer.k.heads || layer.q.heads % layer.k.heads != 0) {
     return reason = "Q, K and V do not fit each other", false;
   }
   layer.y = side_of(0, query.outputs[0].dims, layer.q.heads);
@@ -128,7 +132,8 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
 
 class AttentionKernel final : public tactic::Kernel {
  public:
-  static Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const Layer& layer, tactic::BuildContext& context) {
+  static Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const Layer& layer,
+                                                       tactic::BuildContext& context) {
     std::unique_ptr<AttentionKernel> kernel(new AttentionKernel());
     TRY(kernel->prepare(query.machine, layer, context));
     return std::unique_ptr<tactic::Kernel>(std::move(kernel));
@@ -150,8 +155,8 @@ class AttentionKernel final : public tactic::Kernel {
   }
 
   std::string describe() const override {
-    return fmt::format("{} heads of {}, {} rows by {} keys", layer_.q.heads, layer_.q.size, (layer_.q.length + blocks_ - 1) / blocks_,
-                       layer_.k.length);
+    return fmt::format("{} heads of {}, {} rows by {} keys", layer_.q.heads, layer_.q.size,
+                       (layer_.q.length + blocks_ - 1) / blocks_, layer_.k.length);
   }
 
  private:
@@ -262,6 +267,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList attention_tactic() { return {{"x64.attention", Isa::avx2, {"Attention", "Group"}, judge, build}}; }
+tactic::TacticList attention_tactic() {
+  return {{"x64.attention", Isa::avx2, {"Attention", "Group"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

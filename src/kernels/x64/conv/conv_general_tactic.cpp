@@ -1,5 +1,5 @@
-// Any convolution of one to three spatial axes, any groups, weights constant or not, plain to plain: pixels of a group are gathered
-// into a [channel x tap, pixel] matrix piece by piece, which the microkernel multiplies with the weights in place.
+// Any convolution of one to three spatial axes, any groups, weights constant or not, plain to plain: pixels of a group are
+// gathered into a [channel x tap, pixel] matrix piece by piece, which the microkernel multiplies with the weights in place.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -95,7 +95,8 @@ class GeneralKernel final : public tactic::Kernel {
     threads_ = query.machine.threads;
     const int64_t wanted = kPieceBytes / (layer_.depth() * 4) / kVector * kVector;
     pixels_ = std::min(std::clamp(wanted, kVector, kMostPixels), layer_.out_plane());
-    rows_ = std::min<int64_t>(gemm::max_rows(query.machine.isa, static_cast<int>(std::min(pixels_, kMostPixels))), layer_.group_out());
+    rows_ = std::min<int64_t>(gemm::max_rows(query.machine.isa, static_cast<int>(std::min(pixels_, kMostPixels))),
+                              layer_.group_out());
     const int64_t last_pixels = layer_.out_plane() % pixels_, last_rows = layer_.group_out() % rows_;
     for (size_t r = 0; r < 2; ++r) {
       for (size_t p = 0; p < 2; ++p) {
@@ -115,8 +116,8 @@ class GeneralKernel final : public tactic::Kernel {
 
   void run_piece(const Exec& exec, int64_t n, int64_t g, int64_t pixel, float* gathered) const {
     const int64_t plane = layer_.out_plane(), count = std::min(pixels_, plane - pixel), depth = layer_.depth();
-    gather(static_cast<const float*>(exec.inputs[0]) + (n * layer_.in_channels + g * layer_.group_in()) * layer_.in_plane(), pixel, count,
-           gathered);
+    gather(static_cast<const float*>(exec.inputs[0]) + (n * layer_.in_channels + g * layer_.group_in()) * layer_.in_plane(),
+           pixel, count, gathered);
     MicrokernelArgs args;
     args.b = gathered;
     args.b_row_bytes = pixels_ * 4;
@@ -145,7 +146,8 @@ class GeneralKernel final : public tactic::Kernel {
             for (int64_t done = 0; done < count;) {
               const int64_t at = pixel + done, x = at % w.out, y = at / w.out % h.out, z = at / w.out / h.out;
               const int64_t run = std::min(count - done, w.out - x);
-              const int64_t in_y = y * h.stride + kh * h.dilation - h.pad_begin, in_z = z * d.stride + kd * d.dilation - d.pad_begin;
+              const int64_t in_y = y * h.stride + kh * h.dilation - h.pad_begin,
+                            in_z = z * d.stride + kd * d.dilation - d.pad_begin;
               if (in_y < 0 || in_y >= h.in || in_z < 0 || in_z >= d.in) {
                 std::memset(out + done, 0, static_cast<size_t>(run) * sizeof(float));
               } else {
@@ -195,6 +197,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList conv_general_tactic() { return {{"x64.conv_general", Isa::avx2, {"Conv", "Group"}, judge, build}}; }
+tactic::TacticList conv_general_tactic() {
+  return {{"x64.conv_general", Isa::avx2, {"Conv", "Group"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

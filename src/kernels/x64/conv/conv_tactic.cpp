@@ -150,7 +150,8 @@ class ConvKernel final : public tactic::Kernel {
     const Window2d& win = layer_.window;
     if (layer_.interleaved) {
       Stretch s{win.w.kernel * layer_.in_channels, 0, {}};
-      for (int64_t r = 0; r < win.h.kernel; ++r) s.offsets.push_back(r * win.h.dilation * win.padded_w() * layer_.in_channels * 4);
+      for (int64_t r = 0; r < win.h.kernel; ++r)
+        s.offsets.push_back(r * win.h.dilation * win.padded_w() * layer_.in_channels * 4);
       stretches_.push_back(std::move(s));
       return;
     }
@@ -182,8 +183,8 @@ class ConvKernel final : public tactic::Kernel {
     return (oy * win.h.stride * win.padded_w() + ox * win.w.stride) * pixel_bytes();
   }
 
-  /// Splits the output pixels into tiles of at most the registers' rows: an even split of the whole image where rows of pixels run
-  /// on without a gap, else of each row; short rows are joined in one tile with a displacement for each pixel.
+  /// Splits the output pixels into tiles of at most the registers' rows: an even split of the whole image where rows of pixels
+  /// run on without a gap, else of each row; short rows are joined in one tile with a displacement for each pixel.
   void make_tiles(Isa isa) {
     const Window2d& win = layer_.window;
     const int64_t most = gemm::max_rows(isa, kPanel), pixels = layer_.out_pixels();
@@ -343,7 +344,9 @@ class ConvKernel final : public tactic::Kernel {
       const int64_t block = g * group_blocks + panel * 2;
       const auto* b = reinterpret_cast<const float*>(weights_.get()) + (g * panels + panel) * panel_floats_;
       const auto* a = reinterpret_cast<const std::byte*>(image) +
-                      (layer_.interleaved ? 0 : g * (layer_.group_in() / kBlock) * layer_.window.padded_h() * layer_.window.padded_w() * kBlock * 4);
+                      (layer_.interleaved
+                           ? 0
+                           : g * (layer_.group_in() / kBlock) * layer_.window.padded_h() * layer_.window.padded_w() * kBlock * 4);
       MicrokernelArgs args;
       for (int64_t t = chunk * chunk_tiles_; t < std::min(tile_count, (chunk + 1) * chunk_tiles_); ++t) {
         const Tile& tile = tiles_[static_cast<size_t>(t)];
@@ -352,7 +355,8 @@ class ConvKernel final : public tactic::Kernel {
         for (size_t i = 0; i < operands_.size(); ++i) {
           const Operand& o = operands_[i];
           gemm::Surface& surface = args.operands[i + 1];
-          const auto* data = o.packed != nullptr ? reinterpret_cast<const float*>(o.packed.get()) : static_cast<const float*>(exec.inputs[o.input]);
+          const auto* data = o.packed != nullptr ? reinterpret_cast<const float*>(o.packed.get())
+                                                 : static_cast<const float*>(exec.inputs[o.input]);
           if (o.lie == Lie::full) {
             surface = {data + n * out_image_ + block * plane + tile.out_pixel * kBlock, kBlock * 4, plane * 4};
           } else {
@@ -396,9 +400,11 @@ tactic::Verdict judge(const tactic::Query& query) {
   std::string reason;
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(reason);
   for (const eltwise::TailOperand& o : layer.tail.operands) {
-    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr) return tactic::Verdict::no("a channel operand that is not constant");
+    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr)
+      return tactic::Verdict::no("a channel operand that is not constant");
   }
-  const double flops = 2.0 * static_cast<double>(query.outputs[0].dims.count()) * static_cast<double>(query.inputs[1].dims.count(1, query.inputs[1].dims.rank()));
+  const double flops = 2.0 * static_cast<double>(query.outputs[0].dims.count()) *
+                       static_cast<double>(query.inputs[1].dims.count(1, query.inputs[1].dims.rank()));
   constexpr double kFlopsPerUs = 90e3;
   tactic::Verdict verdict = tactic::Verdict::yes(1 + flops / kFlopsPerUs / query.machine.threads, "direct");
   verdict.inputs.assign(query.inputs.size(), Format::plain);
@@ -419,6 +425,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList conv_tactic() { return {{"x64.conv_direct", Isa::avx2, {"Conv", "Group"}, judge, build}}; }
+tactic::TacticList conv_tactic() {
+  return {{"x64.conv_direct", Isa::avx2, {"Conv", "Group"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

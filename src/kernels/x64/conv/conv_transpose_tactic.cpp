@@ -90,7 +90,8 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   if (x.count() == 0 || w.count() == 0 || query.outputs[0].dims.count() == 0) return reason = "empty", false;
   if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
   for (const eltwise::TailOperand& o : layer.tail.operands) {
-    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr) return reason = "a channel operand that is not constant", false;
+    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr)
+      return reason = "a channel operand that is not constant", false;
   }
   const auto& attrs = layer.tail.main->attrs.as<ops::ConvTransposeAttrs>();
   if (attrs.group != 1) return reason = "groups", false;
@@ -120,8 +121,8 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
 /// One phase of both axes.
 struct Phase {
   const PhaseAxis *rows, *columns;
-  int64_t b_offset = 0;                   ///< floats from the panel's start
-  std::vector<int64_t> whole, rest;       ///< input offsets in bytes: whole blocks, then the partial last one
+  int64_t b_offset = 0;                        ///< floats from the panel's start
+  std::vector<int64_t> whole, rest;            ///< input offsets in bytes: whole blocks, then the partial last one
   std::vector<std::pair<int64_t, int>> parts;  ///< columns of one row: first and kernel
 };
 
@@ -177,7 +178,8 @@ class ConvTransposeKernel final : public tactic::Kernel {
     }
     weights_ = TRY(pack_weights(context));
     if (layer_.halo.has_halo()) {
-      context.book_scratch(static_cast<size_t>(layer_.halo.padded_h() * layer_.halo.padded_w() * layer_.in_blocks() * kBlock) * sizeof(float));
+      context.book_scratch(static_cast<size_t>(layer_.halo.padded_h() * layer_.halo.padded_w() * layer_.in_blocks() * kBlock) *
+                           sizeof(float));
     }
     for (const eltwise::TailOperand& o : layer_.tail.operands) {
       tactic::Packed packed;
@@ -191,7 +193,8 @@ class ConvTransposeKernel final : public tactic::Kernel {
     Phase phase{&rows, &columns, 0, {}, {}, {}};
     if (!phases_.empty()) {
       const Phase& last = phases_.back();
-      phase.b_offset = last.b_offset + layer_.in_channels * static_cast<int64_t>(last.rows->taps.size() * last.columns->taps.size()) * kPanel;
+      phase.b_offset =
+          last.b_offset + layer_.in_channels * static_cast<int64_t>(last.rows->taps.size() * last.columns->taps.size()) * kPanel;
     }
     const int64_t width = layer_.halo.padded_w(), plane = layer_.halo.padded_h() * width * kBlock * 4;
     for (int64_t block = 0; block < layer_.in_blocks(); ++block) {
@@ -263,7 +266,8 @@ class ConvTransposeKernel final : public tactic::Kernel {
           for (int64_t block = 0; block < in; block += kBlock) {
             for (const int64_t tap : phase) {
               for (int64_t c = block; c < std::min(in, block + kBlock); ++c) {
-                for (int64_t o = panel * kPanel; o < (panel + 1) * kPanel; ++o) f(at++, o < out ? (c * out + o) * taps + tap : -1);
+                for (int64_t o = panel * kPanel; o < (panel + 1) * kPanel; ++o)
+                  f(at++, o < out ? (c * out + o) * taps + tap : -1);
               }
             }
           }
@@ -307,7 +311,8 @@ class ConvTransposeKernel final : public tactic::Kernel {
         if (o.lie == Lie::full) {
           args.operands[i + 1] = {data + offset, layer_.stride_w * kBlock * 4, out_plane * 4};
         } else {
-          args.operands[i + 1] = {packed_[i] != nullptr ? reinterpret_cast<const float*>(packed_[i].get()) + block * kBlock : data, 0, 0};
+          args.operands[i + 1] = {
+              packed_[i] != nullptr ? reinterpret_cast<const float*>(packed_[i].get()) + block * kBlock : data, 0, 0};
         }
       }
       const Kind& k = kinds_[static_cast<size_t>(kind)];
@@ -341,7 +346,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   std::string reason;
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(std::move(reason));
   constexpr double kFlopsPerUs = 80e3;
-  const double flops = 2.0 * static_cast<double>(query.inputs[0].dims.count()) * static_cast<double>(layer.out_blocks() * kBlock * layer.taps);
+  const double flops =
+      2.0 * static_cast<double>(query.inputs[0].dims.count()) * static_cast<double>(layer.out_blocks() * kBlock * layer.taps);
   tactic::Verdict verdict = tactic::Verdict::yes(1 + flops / kFlopsPerUs / query.machine.threads, "direct, by phases");
   verdict.inputs.assign(query.inputs.size(), Format::plain);
   verdict.inputs[0] = Format::blocked16;

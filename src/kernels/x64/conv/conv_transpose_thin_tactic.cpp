@@ -1,5 +1,5 @@
-// Transposed convolution to few channels whose windows do not overlap (kernel = stride, no padding): one product of each input pixel
-// with all taps and channels at once, spread over a plain output. blocked16 would store 16 lanes for each of the few.
+// Transposed convolution to few channels whose windows do not overlap (kernel = stride, no padding): one product of each input
+// pixel with all taps and channels at once, spread over a plain output. blocked16 would store 16 lanes for each of the few.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -51,7 +51,8 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
   for (const eltwise::TailOperand& o : layer.tail.operands) {
     if (o.lie == Lie::full) return reason = "a residual", false;
-    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr) return reason = "a channel operand that is not constant", false;
+    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr)
+      return reason = "a channel operand that is not constant", false;
   }
   const auto& attrs = layer.tail.main->attrs.as<ops::ConvTransposeAttrs>();
   if (attrs.group != 1) return reason = "groups", false;
@@ -69,7 +70,8 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
     layer.in_h = x[2];
     layer.stride_h = window->front().stride;
   }
-  if (layer.out_channels > kBlock / 2 || layer.stride_h > kMostColumns || layer.stride_w > kMostColumns) return reason = "not thin", false;
+  if (layer.out_channels > kBlock / 2 || layer.stride_h > kMostColumns || layer.stride_w > kMostColumns)
+    return reason = "not thin", false;
   if (layer.columns() > kMostColumns) return reason = "not thin", false;
   return true;
 }
@@ -138,7 +140,8 @@ class ThinKernel final : public tactic::Kernel {
 
   /// [C, M, taps] to [C][tap, M], zero beyond.
   Result<tactic::Packed> pack_weights(tactic::BuildContext& context) {
-    const int64_t in = layer_.in_channels, out = layer_.out_channels, taps = layer_.stride_h * layer_.stride_w, width = layer_.padded_columns();
+    const int64_t in = layer_.in_channels, out = layer_.out_channels, taps = layer_.stride_h * layer_.stride_w,
+                  width = layer_.padded_columns();
     tactic::Packing packing;
     packing.recipe = "conv_transpose_thin/f32";
     packing.bytes = static_cast<size_t>(in * width) * sizeof(float);

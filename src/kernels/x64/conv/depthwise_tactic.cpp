@@ -42,7 +42,8 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   if (attrs.group != x[1] || w[0] != x[1] || w[1] != 1) return reason = "not one filter a channel", false;
   if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
   for (const eltwise::TailOperand& o : layer.tail.operands) {
-    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr) return reason = "a channel operand that is not constant", false;
+    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr)
+      return reason = "a channel operand that is not constant", false;
   }
   const Result<ops::Window> window = attrs.window(x, w);
   if (!window) return reason = window.error().message, false;
@@ -71,7 +72,8 @@ tactic::Packing pack_by_blocks(int64_t channels, int64_t taps) {
     for (int64_t i = 0; i < channels * taps; ++i) reinterpret_cast<float*>(to)[place(i / taps, i % taps)] = from.as<float>()[i];
   };
   packing.unpack = [=](const std::byte* from, Tensor& to) {
-    for (int64_t i = 0; i < channels * taps; ++i) to.as<float>()[i] = reinterpret_cast<const float*>(from)[place(i / taps, i % taps)];
+    for (int64_t i = 0; i < channels * taps; ++i)
+      to.as<float>()[i] = reinterpret_cast<const float*>(from)[place(i / taps, i % taps)];
   };
   return packing;
 }
@@ -119,7 +121,8 @@ class DepthwiseKernel final : public tactic::Kernel {
     window::RowArgs args;
     args.in = static_cast<const float*>(exec.inputs[0]) + (plane * win.h.in + taps.in_row) * win.w.in * kBlock;
     args.tap_rows = taps.count;
-    args.weights = reinterpret_cast<const float*>(weights_.get()) + (block * win.h.kernel + taps.first_tap) * win.w.kernel * kBlock;
+    args.weights =
+        reinterpret_cast<const float*>(weights_.get()) + (block * win.h.kernel + taps.first_tap) * win.w.kernel * kBlock;
     args.out = static_cast<float*>(exec.outputs[0]) + out_offset;
     for (size_t i = 0; i < packed_.size(); ++i) {
       const eltwise::TailOperand& o = layer_.tail.operands[i];
@@ -161,6 +164,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList depthwise_tactic() { return {{"x64.depthwise", Isa::avx2, {"Conv", "Group"}, judge, build}}; }
+tactic::TacticList depthwise_tactic() {
+  return {{"x64.depthwise", Isa::avx2, {"Conv", "Group"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

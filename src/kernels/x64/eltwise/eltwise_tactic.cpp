@@ -1,7 +1,7 @@
 // Elementwise operators and groups as one jitted loop, in whatever format the largest input stands.
 //
-// blocked16 takes full operands, one value a channel ([N or 1, C, 1, ...]), one value a pixel ([N or 1, 1, spatial...], read plain)
-// and scalars; plain takes any broadcasting.
+// blocked16 takes full operands, one value a channel ([N or 1, C, 1, ...]), one value a pixel ([N or 1, 1, spatial...], read
+// plain) and scalars; plain takes any broadcasting.
 #include <algorithm>
 #include <cstring>
 
@@ -47,7 +47,9 @@ struct Work {
 };
 
 /// A constant of one element becomes part of the code.
-bool is_immediate(const TensorDesc& d) { return d.constant != nullptr && d.type == ElementType::f32 && d.dims.count() == 1; }
+bool is_immediate(const TensorDesc& d) {
+  return d.constant != nullptr && d.type == ElementType::f32 && d.dims.count() == 1;
+}
 
 /// Makes operands of the inputs that the body reads; value numbers per node input, -1 for immediates and absent ones.
 bool read_operands(const tactic::Query& query, Work& work, std::vector<int>& value_of_input, std::string& reason) {
@@ -117,7 +119,8 @@ void lie_plain(const tactic::Query& query, Work& work) {
   }
 }
 
-/// The same for N, channel blocks, pixels, lanes (blocked16) or N, pixels, channels (channels_last). False where an operand does not fit.
+/// The same for N, channel blocks, pixels, lanes (blocked16) or N, pixels, channels (channels_last). False where an operand does
+/// not fit.
 bool lie_by_channels(const tactic::Query& query, Format format, Work& work) {
   const Dims& result = query.outputs[0].dims;
   if (result.rank() < 3) return false;
@@ -144,7 +147,8 @@ bool lie_by_channels(const tactic::Query& query, Format format, Work& work) {
     if ((!no_pixels && !all_pixels) || (!batch && dims[0] != 1)) return false;
     const bool has_pixels = all_pixels && pixels > 1;
     o.whole = in.dims == result;
-    o.present = blocked ? std::vector<bool>{batch, channels, has_pixels, channels} : std::vector<bool>{batch, has_pixels, channels};
+    o.present =
+        blocked ? std::vector<bool>{batch, channels, has_pixels, channels} : std::vector<bool>{batch, has_pixels, channels};
     o.wanted = Format::plain;
     o.repack = Repack::none;
     // One value a pixel or none: plain is right. A result of one channel in blocked16 is whole blocks all the same.
@@ -215,7 +219,8 @@ class EltwiseKernel final : public tactic::Kernel {
     std::array<const float*, kMaxOperands> operands{};
     for (size_t i = 0; i < sources_.size(); ++i) {
       const Source& s = sources_[i];
-      operands[i] = s.packed != nullptr ? reinterpret_cast<const float*>(s.packed.get()) : static_cast<const float*>(exec.inputs[s.input]);
+      operands[i] =
+          s.packed != nullptr ? reinterpret_cast<const float*>(s.packed.get()) : static_cast<const float*>(exec.inputs[s.input]);
     }
     auto* out = static_cast<float*>(exec.outputs[0]);
     auto task = [&](int thread, int threads) { iteration_.run(*code_, operands, out, thread, threads); };
@@ -283,7 +288,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   return verdict;
 }
 
-Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict& verdict, tactic::BuildContext& context) {
+Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict& verdict,
+                                              tactic::BuildContext& context) {
   Work work;
   std::string reason;
   if (!read_work(query, work, reason)) return Error(ErrorCode::internal, reason);
@@ -301,10 +307,9 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 tactic::TacticList eltwise_tactic() {
   return {{"x64.eltwise",
            Isa::avx2,
-           {"Group",    "Neg",   "Abs",    "Reciprocal", "Sqrt",      "Floor", "Ceil",  "Round",     "Sign",      "Exp",
-            "Log",      "Tanh",  "Sigmoid", "Erf",       "Softplus",  "Relu",  "Mish",  "HardSwish", "LeakyRelu", "Elu",
-            "Swish",    "HardSigmoid", "Gelu", "Clip",   "Pow",       "Add",   "Sub",   "Mul",       "Div",       "Min",
-            "Max",      "PRelu"},
+           {"Group", "Neg",     "Abs", "Reciprocal", "Sqrt", "Floor", "Ceil",      "Round",     "Sign", "Exp",   "Log",
+            "Tanh",  "Sigmoid", "Erf", "Softplus",   "Relu", "Mish",  "HardSwish", "LeakyRelu", "Elu",  "Swish", "HardSigmoid",
+            "Gelu",  "Clip",    "Pow", "Add",        "Sub",  "Mul",   "Div",       "Min",       "Max",  "PRelu"},
            judge,
            build}};
 }

@@ -10,8 +10,8 @@
 
 namespace slipway::eltwise {
 
-/// The result as a nest of loops. Made axis by axis, outermost first; `present` says of each operand whether it has the axis (else it
-/// is repeated along it). Operands are dense over the axes they have.
+/// The result as a nest of loops. Made axis by axis, outermost first; `present` says of each operand whether it has the axis
+/// (else it is repeated along it). Operands are dense over the axes they have.
 class Iteration {
  public:
   explicit Iteration(size_t operands) : strides_(operands) {}
@@ -27,7 +27,8 @@ class Iteration {
   int64_t columns() const { return columns_; }
 
   /// Runs the kernel over the share of one thread. Allocates nothing. `operands`: where each starts.
-  void run(const Kernel& kernel, const std::array<const float*, kMaxOperands>& operands, float* out, int thread, int threads) const;
+  void run(const Kernel& kernel, const std::array<const float*, kMaxOperands>& operands, float* out, int thread,
+           int threads) const;
 
  private:
   struct Axis {

@@ -15,13 +15,27 @@ struct Named {
   Fn fn;
 };
 constexpr Named kUnary[] = {
-    {"Neg", Fn::neg},   {"Abs", Fn::abs},         {"Reciprocal", Fn::reciprocal}, {"Sqrt", Fn::sqrt},        {"Floor", Fn::floor},
-    {"Ceil", Fn::ceil}, {"Round", Fn::round_even}, {"Sign", Fn::sign},            {"Exp", Fn::exp},          {"Log", Fn::log},
-    {"Tanh", Fn::tanh}, {"Sigmoid", Fn::sigmoid}, {"Erf", Fn::erf},               {"Softplus", Fn::softplus}, {"Relu", Fn::relu},
-    {"HardSwish", Fn::hard_swish}, {"Mish", Fn::mish},
+    {"Neg", Fn::neg},
+    {"Abs", Fn::abs},
+    {"Reciprocal", Fn::reciprocal},
+    {"Sqrt", Fn::sqrt},
+    {"Floor", Fn::floor},
+    {"Ceil", Fn::ceil},
+    {"Round", Fn::round_even},
+    {"Sign", Fn::sign},
+    {"Exp", Fn::exp},
+    {"Log", Fn::log},
+    {"Tanh", Fn::tanh},
+    {"Sigmoid", Fn::sigmoid},
+    {"Erf", Fn::erf},
+    {"Softplus", Fn::softplus},
+    {"Relu", Fn::relu},
+    {"HardSwish", Fn::hard_swish},
+    {"Mish", Fn::mish},
 };
 constexpr Named kBinary[] = {
-    {"Add", Fn::add}, {"Sub", Fn::sub}, {"Mul", Fn::mul}, {"Div", Fn::div}, {"Min", Fn::min}, {"Max", Fn::max}, {"PRelu", Fn::prelu},
+    {"Add", Fn::add}, {"Sub", Fn::sub}, {"Mul", Fn::mul},     {"Div", Fn::div},
+    {"Min", Fn::min}, {"Max", Fn::max}, {"PRelu", Fn::prelu},
 };
 
 bool scalar_constant(const Tensor* t, float& value) {
@@ -44,8 +58,8 @@ Lie lie_of(const Dims& operand, const Dims& result, int channel_axis) {
   return Lie::channel;
 }
 
-bool append_node(EltwiseProgram& program, const ir::Node& node, const std::vector<int>& values, const std::vector<const Tensor*>& constants,
-                 uint8_t& result) {
+bool append_node(EltwiseProgram& program, const ir::Node& node, const std::vector<int>& values,
+                 const std::vector<const Tensor*>& constants, uint8_t& result) {
   if (!node.op->domain.empty() || values.empty()) return false;
   const auto source = [&](size_t i, uint8_t& v) {
     if (i >= values.size()) return false;
@@ -101,9 +115,11 @@ bool read_tail(const tactic::Query& query, int channel_axis, bool bias_input, Ta
   const auto add_operand = [&](size_t input, uint8_t& value) {
     if (query.inputs[input].type != ElementType::f32) return reason = "an operand of the tail is not f32", false;
     const Dims& dims = query.inputs[input].dims;
-    const bool per_channel = input == 2 && bias_input && dims.rank() == 1 && dims[0] == result[channel_axis];  // Conv's bias is [C]
+    const bool per_channel =
+        input == 2 && bias_input && dims.rank() == 1 && dims[0] == result[channel_axis];  // Conv's bias is [C]
     const Lie lie = per_channel ? Lie::channel : lie_of(dims, result, channel_axis);
-    if (lie == Lie::other) return reason = "an operand of the tail neither has the output's shape nor is one value a channel", false;
+    if (lie == Lie::other)
+      return reason = "an operand of the tail neither has the output's shape nor is one value a channel", false;
     if (out.operands.size() + 2 > kMaxOperands) return reason = "too many operands in the tail", false;
     value = out.program.operand(lie == Lie::full ? Spread::full : lie == Lie::channel ? Spread::column : Spread::scalar);
     out.operands.push_back({input, lie});

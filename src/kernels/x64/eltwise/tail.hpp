@@ -28,11 +28,11 @@ struct Tail {
 
 /// Appends the step(s) of one node. `values`: program values of the node's tensor inputs; scalars of `constants` (one per input,
 /// nullptr: not a constant) become immediates. False: no such function.
-bool append_node(EltwiseProgram& program, const ir::Node& node, const std::vector<int>& values, const std::vector<const Tensor*>& constants,
-                 uint8_t& result);
+bool append_node(EltwiseProgram& program, const ir::Node& node, const std::vector<int>& values,
+                 const std::vector<const Tensor*>& constants, uint8_t& result);
 
-/// The main node and tail of a conv, conv_transpose, matmul or gemm, plain or group. `bias_input`: input 2 of the main node is added
-/// first. On failure `reason` says why.
+/// The main node and tail of a conv, conv_transpose, matmul or gemm, plain or group. `bias_input`: input 2 of the main node is
+/// added first. On failure `reason` says why.
 bool read_tail(const tactic::Query& query, int channel_axis, bool bias_input, Tail& out, std::string& reason);
 
 }  // namespace slipway::eltwise

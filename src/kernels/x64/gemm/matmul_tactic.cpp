@@ -1,4 +1,5 @@
-// MatMul and Gemm, alone and with a fused tail, on the blocked GEMM: a constant right side is packed, a computed one read in place.
+// MatMul and Gemm, alone and with a fused tail, on the blocked GEMM: a constant right side is packed, a computed one read in
+// place.
 #include <algorithm>
 #include <cstring>
 
@@ -19,8 +20,8 @@ using tactic::Fault;
 
 struct Product {
   int64_t m = 0, n = 0, k = 0;
-  Dims batch;              ///< leading extents of the output that are separate products
-  Dims a_batch, b_batch;   ///< of the inputs, right-aligned to `batch`
+  Dims batch;             ///< leading extents of the output that are separate products
+  Dims a_batch, b_batch;  ///< of the inputs, right-aligned to `batch`
   bool b_constant = false, b_transposed = false;
   Tail tail;
 };
@@ -91,7 +92,8 @@ class MatMulKernel final : public tactic::Kernel {
 
   Fault run(const Exec& exec) const noexcept override {
     const auto* a = static_cast<const float*>(exec.inputs[0]);
-    const auto* b = packed_ != nullptr ? reinterpret_cast<const float*>(packed_.get()) : static_cast<const float*>(exec.inputs[1]);
+    const auto* b =
+        packed_ != nullptr ? reinterpret_cast<const float*>(packed_.get()) : static_cast<const float*>(exec.inputs[1]);
     auto* c = static_cast<float*>(exec.outputs[0]);
     const int64_t products = product_.batch.count();
     if (products == 1) {
@@ -147,7 +149,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   const double flops = 2.0 * static_cast<double>(p.m * p.n * p.k) * static_cast<double>(p.batch.count());
   const double bytes = p.m < 8 ? 4.0 * static_cast<double>(p.n * p.k) : 0;
   constexpr double kFlopsPerUs = 95e3, kBytesPerUs = 20e3;
-  return tactic::Verdict::yes(0.5 + (flops / kFlopsPerUs + bytes / kBytesPerUs) / query.machine.threads, p.b_constant ? "packed B" : "B in place");
+  return tactic::Verdict::yes(0.5 + (flops / kFlopsPerUs + bytes / kBytesPerUs) / query.machine.threads,
+                              p.b_constant ? "packed B" : "B in place");
 }
 
 Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict&, tactic::BuildContext& context) {
@@ -182,7 +185,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
       if (!transposed) return gemm::unpack_b(shape, in, to.as<float>(), shape.n);
       for (int64_t n = 0; n < shape.n; ++n) {
         const float* panel = in + shape.offset(n / shape.panel_columns);
-        for (int64_t k = 0; k < shape.k; ++k) to.as<float>()[n * shape.k + k] = panel[k * shape.panel_columns + n % shape.panel_columns];
+        for (int64_t k = 0; k < shape.k; ++k)
+          to.as<float>()[n * shape.k + k] = panel[k * shape.panel_columns + n % shape.panel_columns];
       }
     };
     packed = TRY(context.pack(1, packing));
@@ -192,6 +196,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList matmul_tactic() { return {{"x64.gemm", Isa::avx2, {"MatMul", "Gemm", "Group"}, judge, build}}; }
+tactic::TacticList matmul_tactic() {
+  return {{"x64.gemm", Isa::avx2, {"MatMul", "Gemm", "Group"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

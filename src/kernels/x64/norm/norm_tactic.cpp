@@ -13,9 +13,9 @@ using tactic::Exec;
 using tactic::Fault;
 
 struct Layer {
-  int64_t rows = 0, row = 0;   ///< `row` elements share their statistics
-  int64_t channels = 0;        ///< of a row; 0: scale and bias have one value for each element of it
-  int64_t groups = 1;          ///< rows of one image, each with its own scales
+  int64_t rows = 0, row = 0;  ///< `row` elements share their statistics
+  int64_t channels = 0;       ///< of a row; 0: scale and bias have one value for each element of it
+  int64_t groups = 1;         ///< rows of one image, each with its own scales
   float epsilon = 0;
   bool centred = true;
 };
@@ -34,7 +34,8 @@ bool read_trailing(const tactic::Query& query, Layer& layer, std::string& reason
   const auto& attrs = query.node.attrs.as<ops::LayerNormalizationAttrs>();
   const int axis = static_cast<int>(attrs.axis < 0 ? attrs.axis + x.rank() : attrs.axis);
   for (size_t i = 1; i < query.inputs.size(); ++i) {
-    if (query.has(i) && !trailing(query.inputs[i].dims, x, axis)) return reason = "scale or bias is not one value for each element", false;
+    if (query.has(i) && !trailing(query.inputs[i].dims, x, axis))
+      return reason = "scale or bias is not one value for each element", false;
   }
   layer.rows = x.count(0, axis);
   layer.row = x.count(axis, x.rank());
@@ -62,7 +63,8 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
     layer.epsilon = query.node.attrs.as<ops::InstanceNormalizationAttrs>().epsilon;
   }
   for (size_t i = 1; i < 3; ++i) {
-    if (!query.has(i) || query.inputs[i].dims.count() != x[1]) return reason = "scale or bias is not one value for each channel", false;
+    if (!query.has(i) || query.inputs[i].dims.count() != x[1])
+      return reason = "scale or bias is not one value for each channel", false;
   }
   if (layer.groups < 1 || x[1] % layer.groups != 0) return reason = "channels do not divide into groups", false;
   layer.channels = x[1] / layer.groups;
@@ -116,8 +118,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   std::string reason;
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(std::move(reason));
   constexpr double kElementsPerUs = 5000;
-  tactic::Verdict verdict =
-      tactic::Verdict::yes(0.5 + static_cast<double>(layer.rows * layer.row) / kElementsPerUs / query.machine.threads, "two passes");
+  tactic::Verdict verdict = tactic::Verdict::yes(
+      0.5 + static_cast<double>(layer.rows * layer.row) / kElementsPerUs / query.machine.threads, "two passes");
   verdict.in_place = 0;
   return verdict;
 }

@@ -110,6 +110,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList pool_tactic() { return {{"x64.pool", Isa::avx2, {"MaxPool", "AveragePool"}, judge, build}}; }
+tactic::TacticList pool_tactic() {
+  return {{"x64.pool", Isa::avx2, {"MaxPool", "AveragePool"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

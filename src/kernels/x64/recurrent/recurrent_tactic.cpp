@@ -35,7 +35,8 @@ struct Layer {
 bool usual(const std::vector<std::string>& names, const std::vector<std::string_view>& wanted) {
   for (size_t i = 0; i < names.size(); ++i) {
     const std::string_view want = wanted[i % wanted.size()];
-    const bool same = std::equal(names[i].begin(), names[i].end(), want.begin(), want.end(), [](char a, char b) { return (a | 32) == b; });
+    const bool same =
+        std::equal(names[i].begin(), names[i].end(), want.begin(), want.end(), [](char a, char b) { return (a | 32) == b; });
     if (!same) return false;
   }
   return true;
@@ -66,7 +67,8 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   for (const size_t i : {kX, kW, kR, kB, kH0, kC0}) {
     if (query.has(i) && query.inputs[i].type != ElementType::f32) return reason = "f32 only", false;
   }
-  if (query.inputs[kW].constant == nullptr || query.inputs[kR].constant == nullptr) return reason = "weights that are not constant", false;
+  if (query.inputs[kW].constant == nullptr || query.inputs[kR].constant == nullptr)
+    return reason = "weights that are not constant", false;
   layer.has_bias = query.has(kB);
   if (layer.has_bias && query.inputs[kB].constant == nullptr) return reason = "a bias that is not constant", false;
   const Dims &x = query.inputs[kX].dims, &r = query.inputs[kR].dims;
@@ -110,7 +112,8 @@ Result<tactic::Packed> pack_weights(tactic::BuildContext& context, size_t input,
   return context.pack(input, packing);
 }
 
-/// For each direction what is added to the product with W, [width], then what is added to a GRU's second product with R, [hidden].
+/// For each direction what is added to the product with W, [width], then what is added to a GRU's second product with R,
+/// [hidden].
 Result<tactic::Packed> pack_bias(tactic::BuildContext& context, const Layer& layer) {
   tactic::Packing packing;
   packing.recipe = layer.linear ? "recurrent_bias/f32/linear" : "recurrent_bias/f32";
@@ -129,7 +132,8 @@ Result<tactic::Packed> pack_bias(tactic::BuildContext& context, const Layer& lay
 
 class RecurrentKernel final : public tactic::Kernel {
  public:
-  static Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const Layer& layer, tactic::BuildContext& context) {
+  static Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const Layer& layer,
+                                                       tactic::BuildContext& context) {
     std::unique_ptr<RecurrentKernel> kernel(new RecurrentKernel());
     TRY(kernel->prepare(query.machine, layer, context));
     return std::unique_ptr<tactic::Kernel>(std::move(kernel));
@@ -202,7 +206,8 @@ class RecurrentKernel final : public tactic::Kernel {
       if (tall == 1 && layer.batch % chunks_ == 0) break;
       const int64_t count = layer.batch / chunks_ + tall;
       steps_.push_back(TRY(make_gemm(machine.isa, count, layer.first_columns(), hidden, true, false)));
-      if (!layer.lstm) candidates_.push_back(TRY(make_gemm(machine.isa, count, hidden, hidden, false, layer.linear && layer.has_bias)));
+      if (!layer.lstm)
+        candidates_.push_back(TRY(make_gemm(machine.isa, count, hidden, hidden, false, layer.linear && layer.has_bias)));
     }
     gate_floats_ = layer.seq * layer.batch * layer.width();
     state_floats_ = layer.batch * hidden;
@@ -344,6 +349,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList recurrent_tactic() { return {{"x64.recurrent", Isa::avx2, {"LSTM", "GRU"}, judge, build}}; }
+tactic::TacticList recurrent_tactic() {
+  return {{"x64.recurrent", Isa::avx2, {"LSTM", "GRU"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

@@ -5,6 +5,8 @@ namespace slipway::rows {
 
 const Functions kAvx2 = kFunctions;
 
-const Functions& functions(Isa isa) { return isa >= Isa::avx512 ? kAvx512 : kAvx2; }
+const Functions& functions(Isa isa) {
+  return isa >= Isa::avx512 ? kAvx512 : kAvx2;
+}
 
 }  // namespace slipway::rows

@@ -64,7 +64,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   if (!read_lines(query, lines, reason)) return tactic::Verdict::no(std::move(reason));
   constexpr double kElementsPerUs = 2500;
   const auto elements = static_cast<double>(lines.outer * lines.n * lines.step);
-  tactic::Verdict verdict = tactic::Verdict::yes(0.5 + elements / kElementsPerUs / query.machine.threads, lines.step == 1 ? "rows" : "columns");
+  tactic::Verdict verdict =
+      tactic::Verdict::yes(0.5 + elements / kElementsPerUs / query.machine.threads, lines.step == 1 ? "rows" : "columns");
   verdict.in_place = 0;
   return verdict;
 }
@@ -78,6 +79,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 
 }  // namespace
 
-tactic::TacticList softmax_tactic() { return {{"x64.softmax", Isa::avx2, {"Softmax", "LogSoftmax"}, judge, build}}; }
+tactic::TacticList softmax_tactic() {
+  return {{"x64.softmax", Isa::avx2, {"Softmax", "LogSoftmax"}, judge, build}};
+}
 
 }  // namespace slipway::kernels

@@ -145,7 +145,9 @@ class Generator {
         } else if (s_.reduce == Reduce::average) {
           p_.add(sum, x, sum);
         } else {
-          p_.fmadd231(sum, x, hold ? Operand(held[static_cast<size_t>(t - taps.begin)]) : Operand::memory(jit::mem(weights, t * kPixelBytes)));
+          p_.fmadd231(
+              sum, x,
+              hold ? Operand(held[static_cast<size_t>(t - taps.begin)]) : Operand::memory(jit::mem(weights, t * kPixelBytes)));
         }
       }
     }
@@ -157,8 +159,9 @@ class Generator {
       std::vector<Operand> operands{sum};
       for (size_t i = 1; i < operands_.size(); ++i) {
         const bool full = s_.tail.operands[i] == Spread::full;
-        operands.push_back(s_.tail.operands[i] == Spread::scalar ? Operand(scalars_[i])
-                                                                 : Operand::memory(jit::mem(operands_[i], full ? pixel * kPixelBytes : 0)));
+        operands.push_back(s_.tail.operands[i] == Spread::scalar
+                               ? Operand(scalars_[i])
+                               : Operand::memory(jit::mem(operands_[i], full ? pixel * kPixelBytes : 0)));
       }
       sum = eltwise::emit_steps(p_, s_.tail, operands, p_.lanes());
     }
@@ -179,7 +182,8 @@ class Generator {
 }  // namespace
 
 bool RowKernel::fits(const ops::WindowAxis& rows, const ops::WindowAxis& columns) {
-  if (columns.kernel > kMostTaps || columns.stride > kMostExtent || columns.dilation > kMostExtent || columns.out < 1) return false;
+  if (columns.kernel > kMostTaps || columns.stride > kMostExtent || columns.dilation > kMostExtent || columns.out < 1)
+    return false;
   if (columns.in > kMostExtent || columns.out > kMostExtent || columns.reach() > kMostExtent) return false;
   if (rows.dilation > kMostExtent || rows.dilation * columns.in > kMostTapRow) return false;
   const Taps interior = interior_of(columns);
