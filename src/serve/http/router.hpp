@@ -1,0 +1,56 @@
+// From a path and a method to an answer: the KServe v2 endpoints. Knows nothing of sockets.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "serve/repository/repository.hpp"
+
+namespace slipway::serve {
+
+struct Request {
+  std::string method, target, body;
+  std::string content_encoding, accept_encoding;
+  std::optional<std::string> json_bytes;  ///< Inference-Header-Content-Length
+};
+
+struct Reply {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::string content_encoding, allow;   ///< empty: no such header
+  std::optional<size_t> json_bytes;
+};
+
+/// Called once, on any thread.
+using Responder = std::function<void(Reply)>;
+
+Reply error_reply(int status, std::string_view text);
+
+/// Thread-safe once the server runs.
+class Router {
+ public:
+  Router(const Repository& repository, const Metrics& metrics, std::string version)
+      : repository_(repository), metrics_(metrics), version_(std::move(version)) {}
+
+  void handle(Request request, Responder respond) const;
+  /// What the metrics port offers: GET /metrics.
+  void handle_metrics(const Request& request, const Responder& respond) const;
+  /// From now on health/ready says no.
+  void drain() { draining_ = true; }
+
+ private:
+  Result<Reply> answer(const Request& request, const std::vector<std::string>& path) const;
+  Result<Reply> answer_model(const Request& request, const std::vector<std::string>& path) const;
+  Result<Reply> answer_all_statistics(const Request& request) const;
+  void infer(Request request, const Model& model, Responder respond) const;
+
+  const Repository& repository_;
+  const Metrics& metrics_;
+  std::string version_;
+  std::atomic<bool> draining_{false};
+};
+
+}  // namespace slipway::serve

@@ -1,0 +1,286 @@
+#include <utility>
+
+#include "serve/http/server.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <csignal>
+#include <set>
+#include <thread>
+
+#include "base/format.hpp"
+
+namespace slipway::serve {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace net = boost::asio;
+using net::ip::tcp;
+using Failure = beast::error_code;
+
+constexpr size_t kReadBytes = 16384;
+constexpr uint32_t kMaxHeaderBytes = 16384;
+constexpr std::chrono::seconds kLinger{2};
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+class Connection;
+
+}  // namespace
+
+struct HttpServer::State {
+  explicit State(const HttpOptions& o) : options(o), context(o.threads) {}
+
+  HttpOptions options;
+  net::io_context context;
+  std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
+  std::mutex mutex;
+  std::set<Connection*> connections;  // guarded by mutex; a connection removes itself
+  std::atomic<bool> draining{false};
+
+  void accept(const std::shared_ptr<tcp::acceptor>& acceptor, const std::shared_ptr<const Handler>& handler);
+  void drain();
+  /// Ends run() early once nothing is left to wait for.
+  std::function<void()> on_empty;
+};
+
+namespace {
+
+/// All of it runs on the strand of its stream.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(tcp::socket socket, HttpServer::State& state, std::shared_ptr<const Handler> handler)
+      : stream_(std::move(socket)), state_(state), handler_(std::move(handler)) {
+    const std::lock_guard lock(state_.mutex);
+    state_.connections.insert(this);
+  }
+  ~Connection() {
+    const std::lock_guard lock(state_.mutex);
+    state_.connections.erase(this);
+    if (state_.connections.empty() && state_.on_empty) state_.on_empty();
+  }
+
+  void start() {
+    net::dispatch(stream_.get_executor(), [self = shared_from_this()] {
+      Failure ignored;
+      self->stream_.socket().set_option(tcp::no_delay(true), ignored);
+      self->wait();
+    });
+  }
+  /// Closes at once when no request is under way.
+  void drain() {
+    net::post(stream_.get_executor(), [self = shared_from_this()] {
+      if (self->idle_) self->stream_.cancel();
+    });
+  }
+
+ private:
+  void wait() {
+    if (buffer_.size() != 0) return read_header();
+    if (state_.draining) return close();
+    idle_ = true;
+    stream_.expires_after(state_.options.idle_timeout);
+    stream_.async_read_some(buffer_.prepare(kReadBytes), [self = shared_from_this()](Failure failure, size_t bytes) {
+      self->idle_ = false;
+      if (failure) return;
+      self->buffer_.commit(bytes);
+      self->read_header();
+    });
+  }
+
+  void read_header() {
+    parser_.emplace();
+    parser_->header_limit(kMaxHeaderBytes);
+    parser_->body_limit(kMaxBodyBytes);
+    stream_.expires_after(state_.options.header_timeout);
+    http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](Failure failure, size_t) {
+      if (failure) return self->refuse(failure);
+      if (beast::iequals(self->parser_->get()[http::field::expect], "100-continue")) return self->invite();
+      self->read_body();
+    });
+  }
+
+  void invite() {
+    invitation_ = std::make_unique<http::response<http::empty_body>>(http::status::continue_, 11);
+    http::async_write(stream_, *invitation_, [self = shared_from_this()](Failure failure, size_t) {
+      if (!failure) self->read_body();
+    });
+  }
+
+  void read_body() {
+    stream_.expires_after(state_.options.body_timeout);
+    http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](Failure failure, size_t) {
+      if (failure) return self->refuse(failure);
+      self->handle();
+    });
+  }
+
+  void handle() {
+    auto message = parser_->release();
+    version_ = message.version();
+    keep_alive_ = message.keep_alive();
+    Request request;
+    const auto text = [](beast::string_view v) { return std::string(v.data(), v.size()); };
+    request.method = text(message.method_string());
+    request.target = text(message.target());
+    request.content_encoding = text(message[http::field::content_encoding]);
+    request.accept_encoding = text(message[http::field::accept_encoding]);
+    if (const auto found = message.find("Inference-Header-Content-Length"); found != message.end()) request.json_bytes = text(found->value());
+    request.body = std::move(message.body());
+    stream_.expires_never();
+    (*handler_)(std::move(request), [self = shared_from_this()](Reply reply) {
+      net::post(self->stream_.get_executor(), [self, reply = std::move(reply)]() mutable { self->respond(std::move(reply)); });
+    });
+  }
+
+  /// Answers what could not be read, and closes.
+  void refuse(Failure failure) {
+    keep_alive_ = false;
+    if (failure == http::error::body_limit) {
+      return respond(error_reply(413, fmt::format("the body is larger than {} bytes, the most that is taken", kMaxBodyBytes)));
+    }
+    if (failure == http::error::header_limit) {
+      return respond(error_reply(431, fmt::format("the headers are larger than {} bytes, the most that is taken", kMaxHeaderBytes)));
+    }
+    const bool gone = failure == http::error::end_of_stream || failure == http::error::partial_message;
+    if (gone || failure.category() != make_error_code(http::error::bad_method).category()) return;
+    respond(error_reply(400, "this is not HTTP/1.1: " + failure.message()));
+  }
+
+  void respond(Reply reply) {
+    keep_alive_ = keep_alive_ && !state_.draining;
+    response_ = std::make_unique<http::response<http::string_body>>(static_cast<http::status>(reply.status), version_);
+    response_->set(http::field::server, "slipway");
+    response_->set(http::field::content_type, reply.content_type);
+    if (!reply.content_encoding.empty()) response_->set(http::field::content_encoding, reply.content_encoding);
+    if (!reply.allow.empty()) response_->set(http::field::allow, reply.allow);
+    if (reply.json_bytes) response_->set("Inference-Header-Content-Length", std::to_string(*reply.json_bytes));
+    response_->keep_alive(keep_alive_);
+    response_->body() = std::move(reply.body);
+    response_->prepare_payload();
+    stream_.expires_after(state_.options.body_timeout);
+    http::async_write(stream_, *response_, [self = shared_from_this()](Failure failure, size_t) {
+      self->response_.reset();
+      if (failure) return;
+      if (self->keep_alive_) return self->wait();
+      self->close();
+    });
+  }
+
+  /// Ends sending, then waits a little for the client to end: closing over unread bytes would take the reply away from it.
+  void close() {
+    Failure ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(kLinger);
+    discard();
+  }
+  void discard() {
+    buffer_.clear();
+    net::post(stream_.get_executor(), [self = shared_from_this()] {
+      self->stream_.async_read_some(self->buffer_.prepare(kReadBytes), [self](Failure failure, size_t) {
+        if (!failure) self->discard();
+      });
+    });
+  }
+
+  beast::tcp_stream stream_;
+  HttpServer::State& state_;
+  std::shared_ptr<const Handler> handler_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  std::unique_ptr<http::response<http::empty_body>> invitation_;
+  std::unique_ptr<http::response<http::string_body>> response_;
+  unsigned version_ = 11;
+  bool keep_alive_ = false, idle_ = false;
+};
+
+}  // namespace
+
+void HttpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor, const std::shared_ptr<const Handler>& handler) {
+  acceptor->async_accept(net::make_strand(context), [this, acceptor, handler](Failure failure, tcp::socket socket) {
+    if (draining || failure == net::error::operation_aborted) return;
+    if (failure) {  // no descriptor left, most likely: try again when some are back
+      auto pause = std::make_shared<net::steady_timer>(acceptor->get_executor(), kAcceptPause);
+      return pause->async_wait([this, acceptor, handler, pause](Failure) {
+        if (!draining) accept(acceptor, handler);
+      });
+    }
+    bool room = false;
+    {
+      const std::lock_guard lock(mutex);
+      room = connections.size() < options.max_connections;
+    }
+    if (room) std::make_shared<Connection>(std::move(socket), *this, handler)->start();
+    accept(acceptor, handler);
+  });
+}
+
+void HttpServer::State::drain() {
+  draining = true;
+  for (const auto& acceptor : acceptors) {
+    net::post(acceptor->get_executor(), [acceptor] {
+      Failure ignored;
+      acceptor->close(ignored);
+    });
+  }
+  const std::lock_guard lock(mutex);
+  for (Connection* connection : connections) {
+    if (const auto alive = connection->weak_from_this().lock()) alive->drain();
+  }
+}
+
+HttpServer::HttpServer(const HttpOptions& options) : state_(std::make_shared<State>(options)) {}
+HttpServer::~HttpServer() = default;
+
+Result<uint16_t> HttpServer::listen(uint16_t port, Handler handler) {
+  Failure failure;
+  const std::string& address = state_->options.address;
+  const net::ip::address parsed = net::ip::make_address(address, failure);
+  if (failure) return fail(ErrorCode::invalid_argument, "'{}' is not an IP address to listen at", address);
+  const tcp::endpoint endpoint(parsed, port);
+  auto acceptor = std::make_shared<tcp::acceptor>(net::make_strand(state_->context));
+  acceptor->open(endpoint.protocol(), failure);
+  if (!failure) acceptor->set_option(net::socket_base::reuse_address(true), failure);
+  if (!failure) acceptor->bind(endpoint, failure);
+  if (!failure) acceptor->listen(net::socket_base::max_listen_connections, failure);
+  if (failure) return fail(ErrorCode::io, "cannot listen at {} port {}: {}", address, port, failure.message());
+  state_->acceptors.push_back(acceptor);
+  state_->accept(acceptor, std::make_shared<const Handler>(std::move(handler)));
+  return acceptor->local_endpoint().port();
+}
+
+void HttpServer::run(const std::function<void()>& on_drain) {
+  net::signal_set signals(state_->context, SIGTERM, SIGINT);
+  net::steady_timer limit(state_->context);
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->on_empty = [&] {
+      if (state_->draining) limit.cancel();
+    };
+  }
+  signals.async_wait([&](Failure failure, int) {
+    if (failure) return;
+    on_drain();
+    limit.expires_after(state_->options.drain_timeout);
+    state_->drain();
+    {
+      const std::lock_guard lock(state_->mutex);
+      if (state_->connections.empty()) return;
+    }
+    limit.async_wait([&](Failure cut) {
+      if (!cut) state_->context.stop();
+    });
+  });
+  std::vector<std::thread> threads;
+  for (int i = 1; i < state_->options.threads; ++i) threads.emplace_back([this] { state_->context.run(); });
+  state_->context.run();
+  for (std::thread& thread : threads) thread.join();
+  const std::lock_guard lock(state_->mutex);
+  state_->on_empty = nullptr;
+}
+
+}  // namespace slipway::serve
