@@ -18,7 +18,7 @@ Shape shape_of(const Dims& d) {
 
 /// The output's shape from what is known of input and weights.
 Result<std::optional<Shape>> conv_shape(const ConvAttrs& a, const Shape* x, const Shape* w) {
-  if (a.group < 1) return fail(ErrorCode::invalid_model, "group is {}; at least 1 is expected", a.group);
+  TRY(detail::check_group(a.group));
   if (x == nullptr && w == nullptr) return std::optional<Shape>();
   const size_t rank = x != nullptr ? x->size() : w->size();
   if (rank < 3) return fail(ErrorCode::invalid_model, "input and weights need at least 3 axes, here {}", rank);
@@ -28,10 +28,9 @@ Result<std::optional<Shape>> conv_shape(const ConvAttrs& a, const Shape* x, cons
                   rank);
     }
     const Dim c = (*x)[1], per_group = (*w)[1];
-    if (c.known() && per_group.known() && c.value() != per_group.value() * a.group) {
-      return fail(ErrorCode::invalid_model,
-                  "the input has {} channels where the weights ({} channels a group, {} groups) take {}", c.value(),
-                  per_group.value(), a.group, per_group.value() * a.group);
+    if (c.known() && per_group.known() && (c.value() % a.group != 0 || c.value() / a.group != per_group.value())) {
+      return fail(ErrorCode::invalid_model, "the input has {} channels where the weights take {} in each of {} groups", c.value(),
+                  per_group.value(), a.group);
     }
   }
   Shape y(rank, Dim::unknown());

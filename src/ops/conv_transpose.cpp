@@ -28,6 +28,7 @@ Status check_attrs(const A& a, std::span<const int64_t> kernel, size_t rank) {
 /// Axis i over the operator's input extent x; attributes are checked already.
 Result<WindowAxis> transposed_axis(const A& a, std::span<const int64_t> kernel, size_t i, int64_t x) {
   const size_t rank = kernel.size();
+  TRY(detail::check_spatial_extent(i, x));
   WindowAxis w;
   w.out = x;
   w.kernel = kernel[i];
@@ -54,7 +55,7 @@ Result<WindowAxis> transposed_axis(const A& a, std::span<const int64_t> kernel, 
 }
 
 Result<std::optional<Shape>> output_shape(const A& a, const Shape* x, const Shape* w) {
-  if (a.group < 1) return fail(ErrorCode::invalid_model, "group is {}; at least 1 is expected", a.group);
+  TRY(detail::check_group(a.group));
   if (x == nullptr && w == nullptr) return std::optional<Shape>();
   const size_t rank = x != nullptr ? x->size() : w->size();
   if (rank < 3 || (x != nullptr && w != nullptr && w->size() != rank)) {

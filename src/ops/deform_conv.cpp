@@ -27,7 +27,8 @@ struct DeformConvAttrs {
 
 Status infer(InferContext& c) {
   const DeformConvAttrs& a = c.attrs<DeformConvAttrs>();
-  if (a.group < 1 || a.offset_group < 1) return Error(ErrorCode::invalid_model, "group and offset_group must be at least 1");
+  TRY(detail::check_group(a.group));
+  TRY(detail::check_group(a.offset_group));
   const Shape *x = c.shape(0), *w = c.shape(1);
   c.set(0, c.type(0));
   if (x == nullptr || w == nullptr) return {};
@@ -69,8 +70,10 @@ double interpolate(const Window& w, const double* plane, const std::vector<doubl
 Status run(RefContext& c) {
   const DeformConvAttrs& a = c.attrs<DeformConvAttrs>();
   const Dims xd = c.in(0).dims(), wd = c.in(1).dims();
-  if (xd.rank() < 3 || wd.rank() != xd.rank() || a.group < 1 || a.offset_group < 1 || xd[1] != wd[1] * a.group ||
-      wd[0] % a.group != 0 || xd[1] % a.offset_group != 0) {
+  TRY(detail::check_group(a.group));
+  TRY(detail::check_group(a.offset_group));
+  if (xd.rank() < 3 || wd.rank() != xd.rank() || xd[1] != wd[1] * a.group || wd[0] % a.group != 0 ||
+      xd[1] % a.offset_group != 0) {
     return fail(ErrorCode::invalid_model, "input {} and weights {} do not fit {} groups and {} offset groups", to_string(xd),
                 to_string(wd), a.group, a.offset_group);
   }

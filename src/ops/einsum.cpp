@@ -7,6 +7,7 @@
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
+#include "ops/sums.hpp"
 
 namespace slipway::ops {
 namespace {
@@ -131,7 +132,7 @@ Status run(RefContext& c) {
   const int64_t summed = space.count(yd.rank(), space.rank());
   const std::vector<Dims> steps = label_strides(terms, dims, order);
   Tensor y = c.out(0, c.in(0).type(), yd);
-  in_domain(y.type(), [&]<class T>(T) {
+  in_sum_domain(y.type(), [&]<class T>(T) {
     std::vector<int64_t> at(dims.size());
     Dims index = Dims::of_rank(space.rank(), 0);
     for (int64_t o = 0; o < yd.count(); ++o) {

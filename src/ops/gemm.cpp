@@ -7,6 +7,7 @@
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
+#include "ops/sums.hpp"
 
 namespace slipway::ops {
 namespace {
@@ -27,7 +28,7 @@ void multiply(const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_ro
   }
 }
 
-/// Elements in the arithmetic domain T (double, int64_t or uint64_t).
+/// Elements in the domain of sums, T.
 template <class T>
 std::vector<T> elements(const Tensor& t) {
   std::vector<T> out(static_cast<size_t>(t.count()));
@@ -82,7 +83,7 @@ Status run_gemm(RefContext& c) {
     steps = broadcast_strides(c.in(2).dims(), yd);
   }
   Tensor out = c.out(0, type, yd);
-  in_domain(type, [&]<class T>(T) {
+  in_sum_domain(type, [&]<class T>(T) {
     const std::vector<T> a = elements<T>(c.in(0)), b = elements<T>(c.in(1));
     const std::vector<T> addend = c.has(2) ? elements<T>(c.in(2)) : std::vector<T>();
     std::vector<T> y(static_cast<size_t>(m * n));
@@ -90,10 +91,10 @@ Status run_gemm(RefContext& c) {
                 n);
     for (int64_t i = 0; i < m * n; ++i) {
       T v = y[static_cast<size_t>(i)];
-      if (at.alpha != 1.0f) v = static_cast<T>(static_cast<double>(v) * static_cast<double>(at.alpha));
+      if (at.alpha != 1.0f) v = scaled(v, at.alpha, is_signed_integer(type));
       if (!addend.empty()) {
         T add = addend[static_cast<size_t>(i / n * steps[0] + i % n * steps[1])];
-        if (at.beta != 1.0f) add = static_cast<T>(static_cast<double>(add) * static_cast<double>(at.beta));
+        if (at.beta != 1.0f) add = scaled(add, at.beta, is_signed_integer(type));
         v += add;
       }
       store<T>(out, i, v);
@@ -148,7 +149,7 @@ Status infer_matmul(InferContext& c) {
 Status run_matmul(RefContext& c) {
   const MatMulShape s = TRY(ops::matmul_shape(c.in(0).dims(), c.in(1).dims()));
   Tensor out = c.out(0, c.in(0).type(), s.y);
-  in_domain(out.type(), [&]<class T>(T) {
+  in_sum_domain(out.type(), [&]<class T>(T) {
     const std::vector<T> y = product<T>(s, elements<T>(c.in(0)), elements<T>(c.in(1)));
     for (size_t i = 0; i < y.size(); ++i) store<T>(out, static_cast<int64_t>(i), y[i]);
   });
@@ -198,7 +199,7 @@ Status infer_qlinear_matmul(InferContext& c) {
 }
 
 /// A scale as a tensor over the matrix it belongs to.
-Result<std::vector<double>> scaled(RefContext& c, size_t value, size_t scale, size_t zero, bool left) {
+Result<std::vector<double>> dequantised(RefContext& c, size_t value, size_t scale, size_t zero, bool left) {
   const Dims d = c.in(value).dims();
   std::vector<double> v = TRY(centred(c.doubles(value), d, c.doubles(zero), c.in(zero).dims(), left));
   const std::vector<double> s = c.doubles(scale);
@@ -218,7 +219,7 @@ Status run_qlinear_matmul(RefContext& c) {
     const auto factor = static_cast<float>(c.doubles(1)[0]) * static_cast<float>(c.doubles(4)[0]);
     for (double& v : y) v *= static_cast<double>(factor);
   } else {
-    y = product(s, TRY(scaled(c, 0, 1, 2, true)), TRY(scaled(c, 3, 4, 5, false)));
+    y = product(s, TRY(dequantised(c, 0, 1, 2, true)), TRY(dequantised(c, 3, 4, 5, false)));
   }
   const std::vector<double> scale = c.doubles(6), zero = c.doubles(7);
   if (scale.empty() || zero.empty()) return fail(ErrorCode::invalid_model, "y_scale and y_zero_point are empty");

@@ -39,7 +39,7 @@ struct MaxRoiPoolAttrs {
 };
 
 constexpr int64_t kLargestOutput = 1 << 16;
-constexpr double kMostSamples = 1 << 12;
+constexpr double kMostSamples = 1 << 10;
 
 Status check(const RoiAlignAttrs& a) {
   if (a.coordinate_transformation_mode != "half_pixel" && a.coordinate_transformation_mode != "output_half_pixel") {
@@ -154,7 +154,7 @@ Status run_align(RefContext& c) {
     if (!half_pixel) w = std::max(w, 1.0), h = std::max(h, 1.0);
     const double bin_h = h / static_cast<double>(a.output_height), bin_w = w / static_cast<double>(a.output_width);
     const auto samples_of = [&](double bin) {
-      return a.sampling_ratio > 0 ? a.sampling_ratio : static_cast<int64_t>(std::ceil(std::clamp(bin, 0.0, kMostSamples)));
+      return a.sampling_ratio > 0 ? a.sampling_ratio : bin > 0 ? static_cast<int64_t>(std::ceil(std::min(bin, kMostSamples))) : 0;
     };
     const int64_t grid_h = samples_of(bin_h), grid_w = samples_of(bin_w);
     for (int64_t oy = 0; oy < a.output_height; ++oy) {

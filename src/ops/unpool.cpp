@@ -2,6 +2,7 @@
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
+#include "ops/sums.hpp"
 #include "ops/window.hpp"
 
 namespace slipway::ops {
@@ -38,6 +39,7 @@ Result<Shape> unpooled(const MaxUnpoolAttrs& a, const Shape& x) {
       y[i + 2] = Dim::unknown();
       continue;
     }
+    TRY(detail::check_spatial_extent(i, x[i + 2].value()));
     const int64_t stride = a.strides.empty() ? 1 : a.strides[i], pads = a.pads.empty() ? 0 : a.pads[i] + a.pads[i + rank];
     const int64_t extent = (x[i + 2].value() - 1) * stride - pads + a.kernel_shape[i];
     if (extent < 0) return fail(ErrorCode::invalid_model, "spatial axis {} would become {} long", i, extent);
@@ -158,7 +160,7 @@ Status run_col2im(RefContext& c) {
   Dims yd = {xd[0], xd[1] / kernel};
   for (const int64_t extent : image) yd.push_back(extent);
   Tensor y = c.out(0, x.type(), yd);
-  in_domain(x.type(), [&]<class T>(T) {
+  in_sum_domain(x.type(), [&]<class T>(T) {
     std::vector<T> sums(static_cast<size_t>(yd.count()));
     for (int64_t tap = 0; tap < kernel; ++tap) {
       const std::vector<Meeting> pairs = meetings(w, tap);

@@ -50,6 +50,17 @@ inline Status check_window_list(std::string_view attr, std::span<const int64_t> 
   return {};
 }
 
+/// Refuses group counts that no model has and that would overflow products.
+inline Status check_group(int64_t group) {
+  if (group >= 1 && group <= kLargestWindowValue) return {};
+  return fail(ErrorCode::invalid_model, "group is {}; 1..{} is allowed", group, kLargestWindowValue);
+}
+
+inline Status check_spatial_extent(size_t axis, int64_t extent) {
+  if (extent <= kLargestWindowValue) return {};
+  return fail(ErrorCode::limit, "spatial axis {} of extent {} is beyond the limit of {}", axis, extent, kLargestWindowValue);
+}
+
 }  // namespace detail
 
 /// Checks the lists against `spatial_rank` and the auto_pad word.
@@ -104,6 +115,7 @@ inline Result<Window> make_window(const WindowSpec& spec, const Dims& input) {
   TRY(check_window(spec, rank));
   Window w(rank);
   for (size_t i = 0; i < rank; ++i) {
+    TRY(detail::check_spatial_extent(i, input[static_cast<int>(i) + 2]));
     w[i] = window_axis(spec, i, input[static_cast<int>(i) + 2]);
     if (w[i].out <= 0 && w[i].in > 0) {
       return fail(ErrorCode::invalid_model,
@@ -117,6 +129,7 @@ inline Result<Window> make_window(const WindowSpec& spec, const Dims& input) {
 /// The output extent of axis i for a possibly symbolic input extent: kept where the window keeps it, unknown when not computable.
 inline Result<ir::Dim> window_extent(const WindowSpec& spec, size_t i, ir::Dim in) {
   if (in.known()) {
+    TRY(detail::check_spatial_extent(i, in.value()));
     const WindowAxis a = window_axis(spec, i, in.value());
     if (a.out <= 0 && a.in > 0) {
       return fail(ErrorCode::invalid_model,
