@@ -108,10 +108,11 @@ std::vector<Box> regions(std::span<const float> map, int width, int height) {
       sum += map[static_cast<size_t>(queue[next])];
       for (int ny = std::max(0, y - 1); ny <= std::min(height - 1, y + 1); ++ny) {
         for (int nx = std::max(0, x - 1); nx <= std::min(width - 1, x + 1); ++nx) {
-          const auto at = static_cast<size_t>(ny * width + nx);
+          const int there = ny * width + nx;
+          const auto at = static_cast<size_t>(there);
           if (seen[at] || map[at] <= kPixelThreshold) continue;
           seen[at] = true;
-          queue.push_back(ny * width + nx);
+          queue.push_back(there);
         }
       }
     }

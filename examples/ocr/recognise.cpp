@@ -25,9 +25,10 @@ void crop(const Picture& picture, const Box& box, Line& line) {
       for (int x = 0; x < width; ++x) {
         float sum = 0;
         for (int i = 0; i < fine * fine; ++i) {
-          const float s = (static_cast<float>(x) + (static_cast<float>(i % fine) + 0.5F) / static_cast<float>(fine)) /
+          const int row = i / fine, column = i % fine;
+          const float s = (static_cast<float>(x) + (static_cast<float>(column) + 0.5F) / static_cast<float>(fine)) /
                           static_cast<float>(width);
-          const float t = (static_cast<float>(y) + (static_cast<float>(i / fine) + 0.5F) / static_cast<float>(fine)) / kHeight;
+          const float t = (static_cast<float>(y) + (static_cast<float>(row) + 0.5F) / static_cast<float>(fine)) / kHeight;
           sum += picture.sample(box[0].x + across.x * s + down.x * t - 0.5F, box[0].y + across.y * s + down.y * t - 0.5F, 2 - c);
         }
         const float mean = sum / static_cast<float>(fine * fine);

@@ -8,7 +8,8 @@
 #include <utility>
 #include <variant>
 
-namespace slipway::inline v0 {
+namespace slipway {
+inline namespace v0 {
 
 struct Error {
   slipway_status code = SLIPWAY_INTERNAL;
@@ -53,4 +54,5 @@ class [[nodiscard]] Result<void> {
 
 using Status = Result<void>;
 
-}  // namespace slipway::inline v0
+}  // namespace v0
+}  // namespace slipway

@@ -3,8 +3,8 @@
 #ifndef SLIPWAY_SLIPWAY_H
 #define SLIPWAY_SLIPWAY_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include <stddef.h> /* NOLINT(modernize-deprecated-headers) */
+#include <stdint.h> /* NOLINT(modernize-deprecated-headers) */
 
 #ifdef __cplusplus
 #define SLIPWAY_NOEXCEPT noexcept

@@ -15,7 +15,8 @@
 #include <string_view>
 #include <vector>
 
-namespace slipway::inline v0 {
+namespace slipway {
+inline namespace v0 {
 
 namespace detail {
 
@@ -227,4 +228,5 @@ inline Status set_log(LogFunction function, slipway_log_level least = SLIPWAY_LO
       kept));
 }
 
-}  // namespace slipway::inline v0
+}  // namespace v0
+}  // namespace slipway

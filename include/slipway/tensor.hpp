@@ -9,7 +9,8 @@
 #include <span>
 #include <type_traits>
 
-namespace slipway::inline v0 {
+namespace slipway {
+inline namespace v0 {
 
 using ElementType = slipway_type;
 
@@ -73,4 +74,5 @@ class TensorView {
   slipway_tensor tensor_{};
 };
 
-}  // namespace slipway::inline v0
+}  // namespace v0
+}  // namespace slipway

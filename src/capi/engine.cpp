@@ -86,7 +86,7 @@ extern "C" {
 slipway_options* slipway_options_create(void) noexcept {
   slipway_options* made = nullptr;
   guard([&]() -> Status {
-    made = new slipway_options();
+    made = std::make_unique<slipway_options>().release();
     return {};
   });
   return made;
@@ -104,7 +104,7 @@ slipway_status slipway_engine_load(const char* path, const slipway_options* opti
   *engine = nullptr;
   return guard([&]() -> Status {
     auto made = TRY(slipway::engine::Engine::load(path, options == nullptr ? slipway::engine::Options{} : options->options));
-    *engine = new slipway_engine(std::move(made));
+    *engine = std::make_unique<slipway_engine>(std::move(made)).release();
     return {};
   });
 }
@@ -117,7 +117,7 @@ slipway_status slipway_engine_load_memory(const void* data, size_t bytes, void (
     if (release != nullptr) owner = std::shared_ptr<const void>(data, [release, user](const void*) { release(user); });
     auto made = TRY(slipway::engine::Engine::load({static_cast<const std::byte*>(data), bytes}, std::move(owner),
                                                   options == nullptr ? slipway::engine::Options{} : options->options));
-    *engine = new slipway_engine(std::move(made));
+    *engine = std::make_unique<slipway_engine>(std::move(made)).release();
     return {};
   });
 }
