@@ -48,10 +48,12 @@ Status run_server(const ServeOptions& options) {
   const uint16_t port = TRY(server.listen(options.http_port, [&](serve::Request request, serve::Responder respond) {
     router.handle(std::move(request), std::move(respond));
   }));
-  const uint16_t metrics_port = TRY(server.listen(options.metrics_port, [&](const serve::Request& request, const serve::Responder& respond) {
-    router.handle_metrics(request, respond);
-  }));
-  std::printf("metrics on http://%s:%d/metrics\nlistening on http://%s:%d\n", http.address.c_str(), metrics_port, http.address.c_str(), port);
+  const uint16_t metrics_port =
+      TRY(server.listen(options.metrics_port, [&](const serve::Request& request, const serve::Responder& respond) {
+        router.handle_metrics(request, respond);
+      }));
+  std::printf("metrics on http://%s:%d/metrics\nlistening on http://%s:%d\n", http.address.c_str(), metrics_port,
+              http.address.c_str(), port);
   std::fflush(stdout);
   server.run([&] { router.drain(); });
   return {};

@@ -13,7 +13,9 @@ namespace {
 constexpr size_t kChunk = size_t{64} << 10;
 constexpr int kWindow = 15, kGzip = 16;
 
-Bytef* input_of(std::string_view bytes) { return const_cast<Bytef*>(reinterpret_cast<const Bytef*>(bytes.data())); }
+Bytef* input_of(std::string_view bytes) {
+  return const_cast<Bytef*>(reinterpret_cast<const Bytef*>(bytes.data()));
+}
 
 /// A zlib header: method 8, and a 16-bit number that 31 divides.
 bool has_zlib_header(std::string_view bytes) {
@@ -41,7 +43,8 @@ Result<std::string> decompress(std::string_view bytes, Encoding encoding, size_t
     out.resize(out.size() - stream.avail_out);
     if (out.size() > max_bytes) return fail(ErrorCode::limit, "the body is larger than {} bytes when decompressed", max_bytes);
     if (state == Z_STREAM_END) break;
-    if (state != Z_OK || out.size() == before) return fail(ErrorCode::invalid_argument, "the body is not what its Content-Encoding says, or is cut short");
+    if (state != Z_OK || out.size() == before)
+      return fail(ErrorCode::invalid_argument, "the body is not what its Content-Encoding says, or is cut short");
   }
   if (stream.avail_in != 0) return fail(ErrorCode::invalid_argument, "{} bytes follow the compressed body", stream.avail_in);
   return out;

@@ -14,9 +14,9 @@
 namespace slipway::serve {
 
 struct RequestedOutput {
-  size_t index = 0;      ///< among the model's outputs
+  size_t index = 0;  ///< among the model's outputs
   bool binary = false;
-  int64_t classes = 0;   ///< > 0: the classification extension, that many per row
+  int64_t classes = 0;  ///< > 0: the classification extension, that many per row
 };
 
 struct InferRequest {

@@ -17,9 +17,11 @@ namespace {
 Status append_string(std::string& out, std::string_view text) {
   rapidjson::StringBuffer buffer;
   rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>, rapidjson::CrtAllocator,
-                    rapidjson::kWriteValidateEncodingFlag> writer(buffer);
+                    rapidjson::kWriteValidateEncodingFlag>
+      writer(buffer);
   if (!writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()))) {
-    return fail(ErrorCode::invalid_argument, "an element is not UTF-8 text, which JSON cannot carry; ask for it with binary_data");
+    return fail(ErrorCode::invalid_argument,
+                "an element is not UTF-8 text, which JSON cannot carry; ask for it with binary_data");
   }
   out.append(buffer.GetString(), buffer.GetSize());
   return {};
@@ -124,7 +126,8 @@ Result<InferReply> render_infer(const InferRequest& request, const ModelSpec& mo
   for (const RequestedOutput& wanted : request.outputs) {
     const TensorSpec& spec = model.outputs[wanted.index];
     const Tensor* result = results[wanted.index].tensor();
-    if (result == nullptr) return fail(ErrorCode::unsupported, "output '{}' is not a tensor this time and cannot be sent", spec.name);
+    if (result == nullptr)
+      return fail(ErrorCode::unsupported, "output '{}' is not a tensor this time and cannot be sent", spec.name);
     const Tensor tensor = wanted.classes > 0 ? classify(*result, wanted.classes) : *result;
     json += json.back() == '[' ? "{\"name\":" : ",{\"name\":";
     TRY(append_string(json, spec.name));

@@ -12,7 +12,9 @@ using Json = rapidjson::Value;
 
 constexpr int64_t kMaxExtent = static_cast<int64_t>(kMaxBodyBytes);
 
-std::string_view text_of(const Json& v) { return {v.GetString(), v.GetStringLength()}; }
+std::string_view text_of(const Json& v) {
+  return {v.GetString(), v.GetStringLength()};
+}
 
 const Json* member(const Json& object, const char* name) {
   const auto found = object.FindMember(name);
@@ -50,9 +52,11 @@ Result<const Json*> parameters_of(const Json& object, const std::string& where) 
   if (!parameters->IsObject()) return wrong("\"parameters\" of {} must be an object", where);
   for (const auto& entry : parameters->GetObject()) {
     const std::string_view key = text_of(entry.name);
-    if (key.substr(0, 7) == "triton_") return wrong("parameter '{}' of {}: names that start with triton_ are reserved", key, where);
+    if (key.substr(0, 7) == "triton_")
+      return wrong("parameter '{}' of {}: names that start with triton_ are reserved", key, where);
     if (key.substr(0, 14) == "shared_memory_") {
-      return fail(ErrorCode::unsupported, "{} names shared memory, which this server does not offer; send the tensor itself", where);
+      return fail(ErrorCode::unsupported, "{} names shared memory, which this server does not offer; send the tensor itself",
+                  where);
     }
   }
   return parameters;
@@ -67,20 +71,23 @@ Result<bool> flag(const Json* parameters, const char* name, bool otherwise, cons
 
 Result<Dims> dims_of(const std::vector<int64_t>& extents, const TensorSpec& spec) {
   const std::string shape = shape_text(extents);
-  if (extents.size() > static_cast<size_t>(kMaxRank)) return wrong("input '{}' has rank {}, at most {} is allowed", spec.name, extents.size(), kMaxRank);
+  if (extents.size() > static_cast<size_t>(kMaxRank))
+    return wrong("input '{}' has rank {}, at most {} is allowed", spec.name, extents.size(), kMaxRank);
   bool fits = !spec.shape || spec.shape->size() == extents.size();
   for (size_t i = 0; i < extents.size(); ++i) {
     if (extents[i] < 0 || extents[i] > kMaxExtent) return wrong("input '{}' has the impossible shape {}", spec.name, shape);
     fits = fits && (!spec.shape || (*spec.shape)[i] == -1 || (*spec.shape)[i] == extents[i]);
   }
   if (!fits) return wrong("input '{}' has shape {}, the model expects {}", spec.name, shape, shape_text(spec.shape));
-  if (checked_count(extents, kMaxExtent) < 0) return wrong("input '{}' of shape {} has more than {} elements", spec.name, shape, kMaxExtent);
+  if (checked_count(extents, kMaxExtent) < 0)
+    return wrong("input '{}' of shape {} has more than {} elements", spec.name, shape, kMaxExtent);
   return Dims(std::span<const int64_t>(extents));
 }
 
 Result<Dims> shape_of(const Json& input, const TensorSpec& spec) {
   const Json* shape = member(input, "shape");
-  if (shape == nullptr || !shape->IsArray()) return wrong("input '{}' needs a \"shape\": an array of integers, {} expected", spec.name, shape_text(spec.shape));
+  if (shape == nullptr || !shape->IsArray())
+    return wrong("input '{}' needs a \"shape\": an array of integers, {} expected", spec.name, shape_text(spec.shape));
   std::vector<int64_t> extents;
   for (const Json& extent : shape->GetArray()) {
     if (!extent.IsInt64()) return wrong("\"shape\" of input '{}' must hold integers only", spec.name);
@@ -101,11 +108,13 @@ Result<Tensor> read_strings(std::string_view bytes, const Dims& dims, const Tens
     if (bytes.size() - at < 4) return wrong("input '{}' ends within the length of BYTES element {}", spec.name, i);
     std::memcpy(&length, bytes.data() + at, 4);
     at += 4;
-    if (bytes.size() - at < length) return wrong("input '{}' ends within BYTES element {}, which claims {} bytes", spec.name, i, length);
+    if (bytes.size() - at < length)
+      return wrong("input '{}' ends within BYTES element {}, which claims {} bytes", spec.name, i, length);
     out.as<std::string>()[i].assign(bytes.data() + at, length);
     at += length;
   }
-  if (at != bytes.size()) return wrong("input '{}' has {} bytes after its {} BYTES elements", spec.name, bytes.size() - at, dims.count());
+  if (at != bytes.size())
+    return wrong("input '{}' has {} bytes after its {} BYTES elements", spec.name, bytes.size() - at, dims.count());
   return out;
 }
 
@@ -127,7 +136,8 @@ Result<Tensor> read_binary(std::string_view bytes, const Dims& dims, const Tenso
 Result<Tensor> read_json(const std::optional<DataArray>& data, const Dims& dims, const TensorSpec& spec) {
   if (!data) return wrong("input '{}' needs \"data\" (an array) or the parameter binary_data_size", spec.name);
   if (data->count != dims.count()) {
-    return wrong("input '{}' has {} elements in \"data\", shape {} needs {}", spec.name, data->count, to_string(dims), dims.count());
+    return wrong("input '{}' has {} elements in \"data\", shape {} needs {}", spec.name, data->count, to_string(dims),
+                 dims.count());
   }
   Tensor out(spec.type, dims);
   Status read = read_data(*data, out);
@@ -160,7 +170,8 @@ class Parser {
  private:
   Status read_inputs(const Json& root, const std::vector<std::optional<DataArray>>& data) {
     const Json* inputs = member(root, "inputs");
-    if (inputs == nullptr || !inputs->IsArray()) return wrong("the request needs \"inputs\": an array with {}", names_of(model_.inputs));
+    if (inputs == nullptr || !inputs->IsArray())
+      return wrong("the request needs \"inputs\": an array with {}", names_of(model_.inputs));
     out_.inputs.resize(model_.inputs.size());
     for (rapidjson::SizeType i = 0; i < inputs->Size(); ++i) {
       const Json& input = (*inputs)[i];
@@ -171,11 +182,13 @@ class Parser {
     }
     for (size_t i = 0; i < model_.inputs.size(); ++i) {
       if (!out_.inputs[i].has_value()) {
-        return wrong("input '{}' ({} {}) is missing; model '{}' needs {}", model_.inputs[i].name, datatype_name(model_.inputs[i].type),
-                     shape_text(model_.inputs[i].shape), model_.name, names_of(model_.inputs));
+        return wrong("input '{}' ({} {}) is missing; model '{}' needs {}", model_.inputs[i].name,
+                     datatype_name(model_.inputs[i].type), shape_text(model_.inputs[i].shape), model_.name,
+                     names_of(model_.inputs));
       }
     }
-    if (!binary_.empty()) return wrong("{} bytes follow the last tensor; the sum of binary_data_size must be the rest of the body", binary_.size());
+    if (!binary_.empty())
+      return wrong("{} bytes follow the last tensor; the sum of binary_data_size must be the rest of the body", binary_.size());
     return {};
   }
 
@@ -189,11 +202,12 @@ class Parser {
     const Json* parameters = TRY(parameters_of(input, "input '" + spec.name + "'"));
     const Json* size = parameters == nullptr ? nullptr : member(*parameters, "binary_data_size");
     if (size == nullptr) return read_json(data, dims, spec);
-    if (data || member(input, "data") != nullptr) return wrong("input '{}' has both \"data\" and binary_data_size; give one", spec.name);
+    if (data || member(input, "data") != nullptr)
+      return wrong("input '{}' has both \"data\" and binary_data_size; give one", spec.name);
     if (!size->IsUint64()) return wrong("binary_data_size of input '{}' must be a number of bytes", spec.name);
     if (size->GetUint64() > binary_.size()) {
-      return wrong("input '{}' claims {} bytes behind the JSON, {} are left; is Inference-Header-Content-Length right?", spec.name,
-                   size->GetUint64(), binary_.size());
+      return wrong("input '{}' claims {} bytes behind the JSON, {} are left; is Inference-Header-Content-Length right?",
+                   spec.name, size->GetUint64(), binary_.size());
     }
     const std::string_view bytes = binary_.substr(0, size->GetUint64());
     binary_.remove_prefix(bytes.size());
@@ -218,10 +232,12 @@ class Parser {
       const Json* parameters = TRY(parameters_of(output, where));
       wanted.binary = TRY(flag(parameters, "binary_data", binary, where));
       if (const Json* classes = parameters == nullptr ? nullptr : member(*parameters, "classification")) {
-        if (!classes->IsInt64() || classes->GetInt64() < 0) return wrong("parameter 'classification' of {} must be a count of classes", where);
+        if (!classes->IsInt64() || classes->GetInt64() < 0)
+          return wrong("parameter 'classification' of {} must be a count of classes", where);
         wanted.classes = classes->GetInt64();
       }
-      if (wanted.classes > 0 && model_.outputs[wanted.index].type == ElementType::string) return wrong("{} is text and cannot be classified", where);
+      if (wanted.classes > 0 && model_.outputs[wanted.index].type == ElementType::string)
+        return wrong("{} is text and cannot be classified", where);
       out_.outputs.push_back(wanted);
     }
     return {};
@@ -234,14 +250,16 @@ class Parser {
 
 /// A body that is one bare tensor: the shape comes from the model, its one open extent from the size.
 Result<InferRequest> parse_bare(std::string_view body, const ModelSpec& model) {
-  if (model.inputs.size() != 1) return wrong("a bare tensor suits a model with one input; '{}' has {}", model.name, model.inputs.size());
+  if (model.inputs.size() != 1)
+    return wrong("a bare tensor suits a model with one input; '{}' has {}", model.name, model.inputs.size());
   const TensorSpec& spec = model.inputs[0];
   if (!spec.shape) return wrong("input '{}' has no fixed rank; send JSON with its shape", spec.name);
   std::vector<int64_t> extents = *spec.shape;
   int64_t known = 1, open = -1;
   for (size_t i = 0; i < extents.size(); ++i) {
     if (extents[i] != -1) {
-      if (__builtin_mul_overflow(known, extents[i], &known)) return wrong("input '{}' of shape {} is too large", spec.name, shape_text(spec.shape));
+      if (__builtin_mul_overflow(known, extents[i], &known))
+        return wrong("input '{}' of shape {} is too large", spec.name, shape_text(spec.shape));
     } else if (open == -1) {
       open = static_cast<int64_t>(i);
     } else {

@@ -13,8 +13,8 @@
 namespace slipway::serve {
 namespace {
 
-constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNanAndInfFlag |
-                            rapidjson::kParseFullPrecisionFlag;
+constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag |
+                            rapidjson::kParseNanAndInfFlag | rapidjson::kParseFullPrecisionFlag;
 
 /// Passes events on to a Document, except those of the "data" arrays at inputs[i].data.
 class Skimmer {
@@ -85,7 +85,9 @@ class Skimmer {
     if (skipping_) ++count_;
     return skipping_;
   }
-  bool kept() { return ++values_ <= kMaxJsonValues || refuse(fmt::format("more than {} values outside tensor data", kMaxJsonValues)); }
+  bool kept() {
+    return ++values_ <= kMaxJsonValues || refuse(fmt::format("more than {} values outside tensor data", kMaxJsonValues));
+  }
   bool enter() { return ++depth_ <= kMaxJsonDepth || refuse(fmt::format("nested deeper than {} levels", kMaxJsonDepth)); }
   bool refuse(std::string why) {
     fault_ = std::move(why);

@@ -10,7 +10,9 @@ namespace {
 
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
-void put(Writer& w, std::string_view text) { w.String(text.data(), static_cast<rapidjson::SizeType>(text.size())); }
+void put(Writer& w, std::string_view text) {
+  w.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+}
 void put(Writer& w, const char* key, std::string_view text) {
   w.Key(key);
   put(w, text);
@@ -133,7 +135,8 @@ std::string render_server(std::string_view version) {
     put(w, "version", version);
     w.Key("extensions");
     w.StartArray();
-    for (const char* name : {"classification", "model_configuration", "binary_tensor_data", "parameters", "statistics"}) put(w, name);
+    for (const char* name : {"classification", "model_configuration", "binary_tensor_data", "parameters", "statistics"})
+      put(w, name);
     w.EndArray();
   });
 }

@@ -14,20 +14,28 @@ constexpr size_t kMaxPathParts = 8;
 
 int status_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::not_found: return 404;
-    case ErrorCode::limit: return 413;
-    case ErrorCode::unsupported: return 501;
+    case ErrorCode::not_found:
+      return 404;
+    case ErrorCode::limit:
+      return 413;
+    case ErrorCode::unsupported:
+      return 501;
     case ErrorCode::unavailable:
     case ErrorCode::deadline:
-    case ErrorCode::cancelled: return 503;
+    case ErrorCode::cancelled:
+      return 503;
     case ErrorCode::internal:
     case ErrorCode::invalid_model:
-    case ErrorCode::io: return 500;
-    default: return 400;
+    case ErrorCode::io:
+      return 500;
+    default:
+      return 400;
   }
 }
 
-Reply reply_of(const Error& error) { return error_reply(status_of(error.code), error.text()); }
+Reply reply_of(const Error& error) {
+  return error_reply(status_of(error.code), error.text());
+}
 
 Reply json_reply(std::string body) {
   Reply reply;
@@ -112,14 +120,17 @@ Result<std::optional<size_t>> json_bytes_of(const Request& request) {
   size_t value = 0;
   const char* end = request.json_bytes->data() + request.json_bytes->size();
   const auto [stop, fault] = std::from_chars(request.json_bytes->data(), end, value);
-  if (fault != std::errc() || stop != end) return fail(ErrorCode::invalid_argument, "Inference-Header-Content-Length must be a number of bytes");
+  if (fault != std::errc() || stop != end)
+    return fail(ErrorCode::invalid_argument, "Inference-Header-Content-Length must be a number of bytes");
   return std::optional<size_t>(value);
 }
 
 Result<InferRequest> read_infer(Request& request, const ModelSpec& model) {
   if (!request.content_encoding.empty() && request.content_encoding != "identity") {
     const std::optional<Encoding> encoding = encoding_of(request.content_encoding);
-    if (!encoding) return fail(ErrorCode::invalid_argument, "Content-Encoding '{}' is unknown; gzip and deflate are taken", request.content_encoding);
+    if (!encoding)
+      return fail(ErrorCode::invalid_argument, "Content-Encoding '{}' is unknown; gzip and deflate are taken",
+                  request.content_encoding);
     request.body = TRY(decompress(request.body, *encoding, kMaxBodyBytes));
   }
   return parse_infer(request.body, TRY(json_bytes_of(request)), model);
@@ -160,7 +171,8 @@ void Router::handle(Request request, Responder respond) const {
     const std::string_view version = path->size() == 6 ? std::string_view((*path)[4]) : std::string_view();
     const Model* model = repository_.find((*path)[2], version);
     if (model == nullptr) {
-      return respond(error_reply(404, fmt::format("there is no model '{}'{}{}", (*path)[2], version.empty() ? "" : " of version ", version)));
+      return respond(error_reply(
+          404, fmt::format("there is no model '{}'{}{}", (*path)[2], version.empty() ? "" : " of version ", version)));
     }
     if (std::optional<Reply> wrong = wrong_method(request, "POST")) return respond(std::move(*wrong));
     infer(std::move(request), *model, respond);
@@ -180,13 +192,16 @@ void Router::infer(Request request, const Model& model, Responder respond) const
   job.request = std::move(read).value();
   const auto elapsed = std::chrono::steady_clock::now() - started;
   job.input_ns = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
-  job.done = [respond, accept = request.accept_encoding](Result<InferReply> result) { respond(infer_reply(std::move(result), accept)); };
+  job.done = [respond, accept = request.accept_encoding](Result<InferReply> result) {
+    respond(infer_reply(std::move(result), accept));
+  };
   const Status pushed = model.queue().push(std::move(job));
   if (!pushed) respond(reply_of(pushed.error()));
 }
 
 void Router::handle_metrics(const Request& request, const Responder& respond) const {
-  if (request.target.substr(0, request.target.find('?')) != "/metrics") return respond(error_reply(404, "this port has /metrics only"));
+  if (request.target.substr(0, request.target.find('?')) != "/metrics")
+    return respond(error_reply(404, "this port has /metrics only"));
   if (std::optional<Reply> wrong = wrong_method(request, "GET")) return respond(std::move(*wrong));
   Reply reply;
   reply.body = metrics_.text();
@@ -195,7 +210,9 @@ void Router::handle_metrics(const Request& request, const Responder& respond) co
 }
 
 Result<Reply> Router::answer(const Request& request, const std::vector<std::string>& path) const {
-  const auto is = [&](std::initializer_list<std::string_view> parts) { return std::equal(path.begin(), path.end(), parts.begin(), parts.end()); };
+  const auto is = [&](std::initializer_list<std::string_view> parts) {
+    return std::equal(path.begin(), path.end(), parts.begin(), parts.end());
+  };
   if (is({"v2", "repository", "index"})) {
     if (std::optional<Reply> wrong = wrong_method(request, "POST")) return std::move(*wrong);
     TRY(check_index_request(request.body));
@@ -205,7 +222,8 @@ Result<Reply> Router::answer(const Request& request, const std::vector<std::stri
   }
   if (is({"v2", "models", "stats"})) return answer_all_statistics(request);
   if (path.size() >= 3 && path[0] == "v2" && path[1] == "models") return answer_model(request, path);
-  const bool live = is({"v2", "health", "live"}), ready = is({"v2", "health", "ready"}), server = is({"v2"}), metrics = is({"metrics"});
+  const bool live = is({"v2", "health", "live"}), ready = is({"v2", "health", "ready"}), server = is({"v2"}),
+             metrics = is({"metrics"});
   if (!live && !ready && !server && !metrics) return fail(ErrorCode::not_found, "there is nothing at {}", request.target);
   if (std::optional<Reply> wrong = wrong_method(request, "GET")) return std::move(*wrong);
   if (live) return health_reply(true);
@@ -232,7 +250,8 @@ Result<Reply> Router::answer_model(const Request& request, const std::vector<std
   const Model* model = repository_.find(path[2], versioned ? std::string_view(path[4]) : std::string_view());
   if (model == nullptr) {
     if (what == "ready") return health_reply(false);
-    return fail(ErrorCode::not_found, "there is no model '{}'{}{}", path[2], versioned ? " of version " : "", versioned ? path[4] : "");
+    return fail(ErrorCode::not_found, "there is no model '{}'{}{}", path[2], versioned ? " of version " : "",
+                versioned ? path[4] : "");
   }
   if (std::optional<Reply> wrong = wrong_method(request, "GET")) return std::move(*wrong);
   if (what == "ready") return json_reply(render_ready(model->spec().name));

@@ -20,7 +20,7 @@ struct Reply {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";
-  std::string content_encoding, allow;   ///< empty: no such header
+  std::string content_encoding, allow;  ///< empty: no such header
   std::optional<size_t> json_bytes;
 };
 

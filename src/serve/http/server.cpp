@@ -129,7 +129,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     request.target = text(message.target());
     request.content_encoding = text(message[http::field::content_encoding]);
     request.accept_encoding = text(message[http::field::accept_encoding]);
-    if (const auto found = message.find("Inference-Header-Content-Length"); found != message.end()) request.json_bytes = text(found->value());
+    if (const auto found = message.find("Inference-Header-Content-Length"); found != message.end())
+      request.json_bytes = text(found->value());
     request.body = std::move(message.body());
     stream_.expires_never();
     (*handler_)(std::move(request), [self = shared_from_this()](Reply reply) {
@@ -144,7 +145,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return respond(error_reply(413, fmt::format("the body is larger than {} bytes, the most that is taken", kMaxBodyBytes)));
     }
     if (failure == http::error::header_limit) {
-      return respond(error_reply(431, fmt::format("the headers are larger than {} bytes, the most that is taken", kMaxHeaderBytes)));
+      return respond(
+          error_reply(431, fmt::format("the headers are larger than {} bytes, the most that is taken", kMaxHeaderBytes)));
     }
     const bool gone = failure == http::error::end_of_stream || failure == http::error::partial_message;
     if (gone || failure.category() != make_error_code(http::error::bad_method).category()) return;

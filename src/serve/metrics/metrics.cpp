@@ -39,9 +39,12 @@ struct Metrics::Families {
   Family<Counter>& executions = counters(registry, "nv_inference_exec_count", "Number of model executions performed");
   Family<Counter>& request = counters(registry, "nv_inference_request_duration_us", "Summed request time in microseconds");
   Family<Counter>& queue = counters(registry, "nv_inference_queue_duration_us", "Summed queue time in microseconds");
-  Family<Counter>& input = counters(registry, "nv_inference_compute_input_duration_us", "Summed time of reading inputs in microseconds");
-  Family<Counter>& infer = counters(registry, "nv_inference_compute_infer_duration_us", "Summed time of inference in microseconds");
-  Family<Counter>& output = counters(registry, "nv_inference_compute_output_duration_us", "Summed time of writing outputs in microseconds");
+  Family<Counter>& input =
+      counters(registry, "nv_inference_compute_input_duration_us", "Summed time of reading inputs in microseconds");
+  Family<Counter>& infer =
+      counters(registry, "nv_inference_compute_infer_duration_us", "Summed time of inference in microseconds");
+  Family<Counter>& output =
+      counters(registry, "nv_inference_compute_output_duration_us", "Summed time of writing outputs in microseconds");
   Family<Gauge>& pending = gauges(registry, "nv_inference_pending_request_count", "Requests that wait for a session");
   Family<Gauge>& load = gauges(registry, "nv_model_load_duration_secs", "Time that loading the model took in seconds");
 };
@@ -49,7 +52,9 @@ struct Metrics::Families {
 ModelMetrics::ModelMetrics(std::unique_ptr<Series> series) : series_(std::move(series)) {}
 ModelMetrics::~ModelMetrics() = default;
 
-void ModelMetrics::pending(int change) { series_->pending.Increment(change); }
+void ModelMetrics::pending(int change) {
+  series_->pending.Increment(change);
+}
 
 void ModelMetrics::succeeded(const RequestTimes& times) {
   constexpr double kMicro = 1e-3;
@@ -63,7 +68,9 @@ void ModelMetrics::succeeded(const RequestTimes& times) {
   series_->output.Increment(static_cast<double>(times.output) * kMicro);
 }
 
-void ModelMetrics::failed(FailureReason reason) { series_->failure[static_cast<size_t>(reason)]->Increment(); }
+void ModelMetrics::failed(FailureReason reason) {
+  series_->failure[static_cast<size_t>(reason)]->Increment();
+}
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {}
 Metrics::~Metrics() = default;
@@ -83,6 +90,8 @@ std::unique_ptr<ModelMetrics> Metrics::add_model(const std::string& name, const 
       f.input.Add(labels), f.infer.Add(labels), f.output.Add(labels), f.pending.Add(labels), failure}));
 }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(families_->registry.Collect()); }
+std::string Metrics::text() const {
+  return prometheus::TextSerializer().Serialize(families_->registry.Collect());
+}
 
 }  // namespace slipway::serve

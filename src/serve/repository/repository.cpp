@@ -9,7 +9,8 @@ Result<std::vector<TensorSpec>> specs_of(const std::vector<engine::Port>& ports,
   std::vector<TensorSpec> out;
   for (const engine::Port& port : ports) {
     if (port.fact.kind != ir::Fact::Kind::tensor || port.fact.optional || datatype_name(port.fact.type).empty()) {
-      return fail(ErrorCode::unsupported, "'{}' is {}, which the KServe v2 protocol cannot carry", port.name, fact_text(engine, port.fact));
+      return fail(ErrorCode::unsupported, "'{}' is {}, which the KServe v2 protocol cannot carry", port.name,
+                  fact_text(engine, port.fact));
     }
     TensorSpec spec{port.name, port.fact.type, std::nullopt};
     if (port.fact.shape) {
@@ -23,7 +24,8 @@ Result<std::vector<TensorSpec>> specs_of(const std::vector<engine::Port>& ports,
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> Model::load(const std::string& name, const std::string& path, const Options& options, Metrics& metrics) {
+Result<std::unique_ptr<Model>> Model::load(const std::string& name, const std::string& path, const Options& options,
+                                           Metrics& metrics) {
   const auto started = std::chrono::steady_clock::now();
   auto engine = engine::Engine::load(path, options.engine);
   if (!engine) return std::move(engine).error().with(fmt::format("while loading model '{}'", name));
@@ -34,8 +36,8 @@ Result<std::unique_ptr<Model>> Model::load(const std::string& name, const std::s
   model->spec_.inputs = TRY(specs_of(model->engine_->inputs(), *model->engine_));
   model->spec_.outputs = TRY(specs_of(model->engine_->outputs(), *model->engine_));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
-  model->queue_ = std::make_unique<SessionQueue>(*model->engine_, model->spec_, metrics.add_model(name, model->spec_.version, took.count()),
-                                                 options.queue);
+  model->queue_ = std::make_unique<SessionQueue>(*model->engine_, model->spec_,
+                                                 metrics.add_model(name, model->spec_.version, took.count()), options.queue);
   return model;
 }
 

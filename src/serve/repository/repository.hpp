@@ -17,7 +17,8 @@ class Model {
     QueueOptions queue;
   };
   /// Loads a model or engine file. unsupported when an input or output is no tensor, or of a type that the protocol lacks.
-  static Result<std::unique_ptr<Model>> load(const std::string& name, const std::string& path, const Options& options, Metrics& metrics);
+  static Result<std::unique_ptr<Model>> load(const std::string& name, const std::string& path, const Options& options,
+                                             Metrics& metrics);
 
   const ModelSpec& spec() const { return spec_; }
   SessionQueue& queue() const { return *queue_; }

@@ -14,15 +14,19 @@ uint64_t ns_between(std::chrono::steady_clock::time_point from, std::chrono::ste
 FailureReason reason_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::unavailable:
-    case ErrorCode::deadline: return FailureReason::rejected;
-    case ErrorCode::cancelled: return FailureReason::cancelled;
-    default: return FailureReason::backend;
+    case ErrorCode::deadline:
+      return FailureReason::rejected;
+    case ErrorCode::cancelled:
+      return FailureReason::cancelled;
+    default:
+      return FailureReason::backend;
   }
 }
 
 }  // namespace
 
-SessionQueue::SessionQueue(const engine::Engine& engine, const ModelSpec& model, std::unique_ptr<ModelMetrics> metrics, QueueOptions options)
+SessionQueue::SessionQueue(const engine::Engine& engine, const ModelSpec& model, std::unique_ptr<ModelMetrics> metrics,
+                           QueueOptions options)
     : model_(model), metrics_(std::move(metrics)), options_(options) {
   for (int i = 0; i < options_.sessions; ++i) sessions_.push_back(engine.session());
   for (const auto& session : sessions_) threads_.emplace_back([this, s = session.get()] { serve(*s); });
@@ -43,8 +47,9 @@ Status SessionQueue::push(Job job) {
     if (ending_ || waiting_.size() >= options_.capacity) {
       statistics_.fail.add(0);
       metrics_->failed(FailureReason::rejected);
-      return fail(ErrorCode::unavailable, "model '{}' has {} requests waiting already, as many as its queue holds; try again later",
-                  model_.name, waiting_.size());
+      return fail(ErrorCode::unavailable,
+                  "model '{}' has {} requests waiting already, as many as its queue holds; try again later", model_.name,
+                  waiting_.size());
     }
     waiting_.push_back({std::move(job), Clock::now()});
     metrics_->pending(1);
@@ -94,7 +99,8 @@ void SessionQueue::answer(runtime::Session& session, Waiting& waiting) {
     const std::lock_guard lock(mutex_);
     if (reply) {
       const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-      statistics_.last_inference_ms = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count());
+      statistics_.last_inference_ms =
+          static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count());
       statistics_.success.add(times.total());
       statistics_.queue.add(times.queue);
       statistics_.compute_input.add(times.input);
@@ -115,7 +121,8 @@ Result<InferReply> SessionQueue::infer(runtime::Session& session, const Waiting&
   runtime::RunOptions options;
   if (request.timeout) {
     options.deadline = waiting.arrived + *request.timeout;
-    if (started >= *options.deadline) return fail(ErrorCode::deadline, "the request waited longer than its timeout of {} us", request.timeout->count());
+    if (started >= *options.deadline)
+      return fail(ErrorCode::deadline, "the request waited longer than its timeout of {} us", request.timeout->count());
   }
   std::vector<ir::Value> results;
   TRY(session.run(request.inputs, results, options));

@@ -15,8 +15,8 @@ struct Duration {
 };
 
 struct Statistics {
-  uint64_t last_inference_ms = 0;  ///< since the epoch
-  Duration success, fail;          ///< whole requests
+  uint64_t last_inference_ms = 0;                                ///< since the epoch
+  Duration success, fail;                                        ///< whole requests
   Duration queue, compute_input, compute_infer, compute_output;  ///< of the successful ones
 };
 
