@@ -36,16 +36,16 @@ struct HttpServer::State {
   explicit State(const HttpOptions& o) : options(o), context(o.threads) {}
 
   HttpOptions options;
-  net::io_context context;
-  std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
   std::mutex mutex;
   std::set<Connection*> connections;  // guarded by mutex; a connection removes itself
   std::atomic<bool> draining{false};
+  /// Ends run() early once nothing is left to wait for; guarded by mutex.
+  std::function<void()> on_empty;
+  net::io_context context;  // after what connections touch: it ends those that are left
+  std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
 
   void accept(const std::shared_ptr<tcp::acceptor>& acceptor, const std::shared_ptr<const Handler>& handler);
   void drain();
-  /// Ends run() early once nothing is left to wait for.
-  std::function<void()> on_empty;
 };
 
 namespace {
@@ -229,10 +229,12 @@ void HttpServer::State::drain() {
       acceptor->close(ignored);
     });
   }
+  std::vector<std::shared_ptr<Connection>> alive;  // outlives the lock: the last owner of a connection takes the mutex
   const std::lock_guard lock(mutex);
   for (Connection* connection : connections) {
-    if (const auto alive = connection->weak_from_this().lock()) alive->drain();
+    if (auto owned = connection->weak_from_this().lock()) alive.push_back(std::move(owned));
   }
+  for (const auto& connection : alive) connection->drain();
 }
 
 HttpServer::HttpServer(const HttpOptions& options) : state_(std::make_shared<State>(options)) {}
@@ -256,12 +258,13 @@ Result<uint16_t> HttpServer::listen(uint16_t port, Handler handler) {
 }
 
 void HttpServer::run(const std::function<void()>& on_drain) {
-  net::signal_set signals(state_->context, SIGTERM, SIGINT);
-  net::steady_timer limit(state_->context);
+  const auto strand = net::make_strand(state_->context);
+  net::signal_set signals(strand, SIGTERM, SIGINT);
+  net::steady_timer limit(strand);
   {
     const std::lock_guard lock(state_->mutex);
     state_->on_empty = [&] {
-      if (state_->draining) limit.cancel();
+      if (state_->draining) net::post(strand, [&] { limit.cancel(); });
     };
   }
   signals.async_wait([&](Failure failure, int) {
