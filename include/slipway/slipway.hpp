@@ -9,8 +9,10 @@
 
 #include <chrono>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -222,7 +224,10 @@ using LogFunction = std::function<void(slipway_log_level, std::string_view)>;
 /// at a time. What was set is never freed: another thread may still be calling it.
 inline Status set_log(LogFunction function, slipway_log_level least = SLIPWAY_LOG_INFO) {
   if (!function) return detail::checked(slipway_set_log(nullptr, least, nullptr));
-  auto* kept = new LogFunction(std::move(function));
+  static std::mutex mutex;
+  static auto& all = *new std::list<LogFunction>;
+  const std::lock_guard lock(mutex);
+  LogFunction* kept = &all.emplace_back(std::move(function));
   return detail::checked(slipway_set_log(
       [](slipway_log_level level, const char* text, void* user) { (*static_cast<LogFunction*>(user))(level, text); }, least,
       kept));
