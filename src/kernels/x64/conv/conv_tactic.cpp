@@ -8,6 +8,7 @@
 
 #include "base/format.hpp"
 #include "kernels/registry.hpp"
+#include "kernels/x64/conv/channels.hpp"
 #include "kernels/x64/conv/halo.hpp"
 #include "kernels/x64/eltwise/tail.hpp"
 #include "kernels/x64/gemm/microkernel.hpp"
@@ -140,7 +141,7 @@ class ConvKernel final : public tactic::Kernel {
     }
     for (size_t i = 0; i < operands_.size(); ++i) {
       if (operands_[i].lie != Lie::channel || query.inputs[operands_[i].input].constant == nullptr) continue;
-      operands_[i].packed = TRY(pack_channel_vector(context, operands_[i].input));
+      operands_[i].packed = TRY(context.pack(operands_[i].input, conv::pack_channels(layer_.out_channels)));
     }
     return {};
   }
@@ -265,71 +266,36 @@ class ConvKernel final : public tactic::Kernel {
     packing.bytes = static_cast<size_t>(l.groups * panels * panel_floats_) * sizeof(float);
     const int64_t groups = l.groups, out = l.group_out(), in = l.group_in(), taps = win.taps();
     const bool interleaved = l.interleaved;
-    packing.pack = [=](const Tensor& from, std::byte* to) {
+    // Visits every place of the packed form in order: f(index into the weights, or -1 where a panel is filled up).
+    const auto walk = [=](auto&& f) {
+      const auto step = [&](int64_t g, int64_t panel, int64_t c, int64_t tap) {
+        for (int64_t o = panel * kPanel; o < (panel + 1) * kPanel; ++o) f(o < out ? ((g * out + o) * in + c) * taps + tap : -1);
+      };
+      for (int64_t g = 0; g < groups; ++g) {
+        for (int64_t panel = 0; panel < panels; ++panel) {
+          const int64_t width = interleaved ? in : kBlock;  // an interleaved layer is one block of all its channels
+          for (int64_t block = 0; block < in; block += width) {
+            for (int64_t tap = 0; tap < taps; ++tap) {
+              for (int64_t c = block; c < std::min(in, block + width); ++c) step(g, panel, c, tap);
+            }
+          }
+        }
+      }
+    };
+    packing.pack = [walk](const Tensor& from, std::byte* to) {
       const auto* w = from.as<float>();
       auto* p = reinterpret_cast<float*>(to);
-      for (int64_t g = 0; g < groups; ++g) {
-        for (int64_t panel = 0; panel < panels; ++panel) {
-          const auto step = [&](int64_t c, int64_t tap) {
-            for (int64_t j = 0; j < kPanel; ++j) {
-              const int64_t o = panel * kPanel + j;
-              *p++ = o < out ? w[((g * out + o) * in + c) * taps + tap] : 0.0f;
-            }
-          };
-          if (interleaved) {
-            for (int64_t tap = 0; tap < taps; ++tap) {
-              for (int64_t c = 0; c < in; ++c) step(c, tap);
-            }
-            continue;
-          }
-          for (int64_t block = 0; block < in; block += kBlock) {
-            for (int64_t tap = 0; tap < taps; ++tap) {
-              for (int64_t c = block; c < std::min(in, block + kBlock); ++c) step(c, tap);
-            }
-          }
-        }
-      }
+      walk([&](int64_t i) { *p++ = i < 0 ? 0.0f : w[i]; });
     };
-    packing.unpack = [=](const std::byte* from, Tensor& to) {
+    packing.unpack = [walk](const std::byte* from, Tensor& to) {
       auto* w = to.as<float>();
       const auto* p = reinterpret_cast<const float*>(from);
-      for (int64_t g = 0; g < groups; ++g) {
-        for (int64_t panel = 0; panel < panels; ++panel) {
-          const auto step = [&](int64_t c, int64_t tap) {
-            for (int64_t j = 0; j < kPanel; ++j, ++p) {
-              const int64_t o = panel * kPanel + j;
-              if (o < out) w[((g * out + o) * in + c) * taps + tap] = *p;
-            }
-          };
-          if (interleaved) {
-            for (int64_t tap = 0; tap < taps; ++tap) {
-              for (int64_t c = 0; c < in; ++c) step(c, tap);
-            }
-            continue;
-          }
-          for (int64_t block = 0; block < in; block += kBlock) {
-            for (int64_t tap = 0; tap < taps; ++tap) {
-              for (int64_t c = block; c < std::min(in, block + kBlock); ++c) step(c, tap);
-            }
-          }
-        }
-      }
+      walk([&](int64_t i) {
+        if (i >= 0) w[i] = *p;
+        ++p;
+      });
     };
     return context.pack(1, packing);
-  }
-
-  /// A vector over channels, continued with zeros to whole blocks (the last block's lanes are computed too).
-  Result<tactic::Packed> pack_channel_vector(tactic::BuildContext& context, size_t input) {
-    const int64_t channels = layer_.out_channels;
-    tactic::Packing packing;
-    packing.recipe = "channels/f32/16";
-    packing.bytes = static_cast<size_t>(out_blocks() * kBlock) * sizeof(float);
-    packing.pack = [channels, bytes = packing.bytes](const Tensor& from, std::byte* to) {
-      std::memset(to, 0, bytes);
-      std::memcpy(to, from.data(), static_cast<size_t>(channels) * sizeof(float));
-    };
-    packing.unpack = [](const std::byte* from, Tensor& to) { std::memcpy(to.data(), from, to.bytes()); };
-    return context.pack(input, packing);
   }
 
   void run_part(const Exec& exec, const float* image, float* out, int64_t n, int thread, int threads) const {
