@@ -113,7 +113,9 @@ bool read_pad(const tactic::Query& query, Work& work, std::string& reason) {
   if (query.node.attrs.as<ops::PadAttrs>().mode != "constant") return reason = "not constant padding", false;
   std::vector<int64_t> pads, axes;
   if (!constant_ints(query, 1, pads) || !constant_ints(query, 3, axes)) return reason = "the extents are not constant", false;
-  for (int i = 0; axes.empty() && i < in.rank(); ++i) axes.push_back(i);
+  if (axes.empty()) {
+    for (int i = 0; i < in.rank(); ++i) axes.push_back(i);
+  }
   if (pads.size() != 2 * axes.size()) return reason = "the pads do not fit the axes", false;
   std::vector<int64_t> begins(static_cast<size_t>(in.rank()), 0);
   for (size_t i = 0; i < axes.size(); ++i) {
