@@ -1,5 +1,6 @@
 #include "ops/onnx_node.hpp"
 
+#include "base/format.hpp"
 #include "base/low_precision.hpp"
 #include "ops/registry.hpp"
 
@@ -40,8 +41,10 @@ void OnnxNode::set_input(size_t i, ir::ValueId value) {
   inputs[i] = value;
 }
 
+// The importer makes node names unique, so the count of values is all that tells helpers apart; a search would make the import
+// of a long model quadratic.
 ir::ValueId OnnxNode::constant(Tensor tensor) {
-  return graph->add_constant(graph->unique_name(name + ".constant"), std::move(tensor));
+  return graph->add_constant(fmt::format("{}.constant_{}", name, graph->value_count()), std::move(tensor));
 }
 
 const ir::Fact& OnnxNode::fact(size_t i) const {
@@ -68,7 +71,7 @@ Result<ir::ValueId> OnnxNode::emit(std::string_view op, ir::Attrs op_attrs, std:
   std::vector<const Fact*> input_facts;
   for (ir::ValueId v : op_inputs) input_facts.push_back(v == ir::kNone ? nullptr : &graph->value(v).fact);
   TRY(check_types(*found, input_facts));
-  const ir::NodeId id = graph->add_node(found, graph->unique_name(name + "." + std::string(op)), std::move(op_attrs),
+  const ir::NodeId id = graph->add_node(found, fmt::format("{}.{}_{}", name, op, graph->value_count()), std::move(op_attrs),
                                         std::move(op_inputs), outputs);
   std::vector<Fact> facts = TRY(ir::infer_node(*graph, graph->node(id)));
   const std::vector<ir::ValueId> made = graph->node(id).outputs;

@@ -107,7 +107,7 @@ Result<ir::AttrValue> load_attribute(const AttributeProto& attribute, TensorSour
       return Error(ErrorCode::unsupported, "lists of types are not read");
     case AttributeKind::graph:
     case AttributeKind::graphs:
-      return Error(ErrorCode::internal, "a sub-graph is not a plain attribute");
+      return Error(ErrorCode::invalid_model, "it is declared to hold a sub-graph, but holds none");
     default:
       return single(attribute.bytes, kind, tag, source);
   }

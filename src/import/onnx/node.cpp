@@ -223,8 +223,10 @@ bool GraphBuilder::add_to_graph(Draft& draft, const ops::Op& op, ir::Attrs attrs
   const ir::NodeId id = graph_.add_node(std::move(node));
   Result<std::vector<Fact>> facts = ir::infer_node(graph_, graph_.node(id));
   if (!facts) {
-    model_.problems.other(Error(facts.error().code, facts.error().message), draft.label);
-    return draft.sound = false;
+    Error error = std::move(facts).error();
+    if (!error.notes.empty()) error.notes.pop_back();  // the node's name, which the list of problems says itself
+    broken(draft, std::move(error));
+    return false;
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i] == kNone) continue;

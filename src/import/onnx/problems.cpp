@@ -7,11 +7,16 @@
 namespace slipway::import::onnx {
 namespace {
 
-constexpr size_t kShownNameBytes = 120;
+constexpr size_t kShownNameBytes = 120, kShownTextBytes = 600;
 
-std::string shown(std::string_view text) {
-  if (text.size() <= kShownNameBytes) return std::string(text);
-  return std::string(text.substr(0, kShownNameBytes)) + "...";
+/// Names come from the file: no line breaks or other control characters, and no page-long ones.
+std::string shown(std::string_view text, size_t limit = kShownNameBytes) {
+  std::string out(text.substr(0, limit));
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  if (text.size() > limit) out += "...";
+  return out;
 }
 
 std::string joined(const std::vector<std::string>& parts, std::string_view between) {
@@ -26,8 +31,8 @@ std::string operator_name(std::string_view domain, std::string_view op_type) {
 
 }  // namespace
 
-void Problems::add(Group group, std::string what, ErrorCode code, std::string_view place) {
-  const auto key = std::pair(group, std::move(what));
+void Problems::add(Group group, std::string_view what, ErrorCode code, std::string_view place) {
+  const auto key = std::pair(group, shown(what, kShownTextBytes));
   auto at = problems_.find(key);
   if (at == problems_.end()) {
     if (problems_.size() == kMaxProblems) {
@@ -41,10 +46,17 @@ void Problems::add(Group group, std::string what, ErrorCode code, std::string_vi
 }
 
 void Problems::unknown_operator(std::string_view domain, std::string_view op_type, std::string_view node) {
-  std::string what = operator_name(domain, op_type);
-  const std::vector<std::string> near = ops::near_names(domain, op_type);
-  if (!near.empty()) what += fmt::format(" (is {} meant?)", joined(near, " or "));
-  add(Group::unknown, std::move(what), ErrorCode::unsupported, node);
+  const std::string name = operator_name(domain, op_type);
+  auto at = unknown_.find(name);
+  if (at == unknown_.end()) {
+    if (unknown_.size() == kMaxProblems) {
+      ++untold_;
+      return;
+    }
+    const std::vector<std::string> near = ops::near_names(domain, op_type);
+    at = unknown_.emplace(name, near.empty() ? name : fmt::format("{} (is {} meant?)", name, joined(near, " or "))).first;
+  }
+  add(Group::unknown, at->second, ErrorCode::unsupported, node);
 }
 
 void Problems::version(std::string_view domain, std::string_view op_type, int64_t opset, int64_t oldest, std::string_view node) {

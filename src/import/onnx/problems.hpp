@@ -32,10 +32,11 @@ class Problems {
     std::vector<std::string> places;  ///< the first few
     size_t count = 0;
   };
-  void add(Group group, std::string what, ErrorCode code, std::string_view place);
+  void add(Group group, std::string_view what, ErrorCode code, std::string_view place);
 
   std::map<std::pair<Group, std::string>, Problem> problems_;
-  size_t untold_ = 0;  ///< kinds beyond kMaxProblems
+  std::map<std::string, std::string> unknown_;  ///< operator to what is said of it
+  size_t untold_ = 0;                           ///< of kinds beyond kMaxProblems
 };
 
 }  // namespace slipway::import::onnx

@@ -75,5 +75,15 @@ TEST_F(ExternalData, OutsideTheFolderIsRefused) {
   EXPECT_TRUE(read("inner.bin", "4", "12"));
 }
 
+TEST_F(ExternalData, LiesBeyondFourGigabytes) {
+  constexpr uint64_t kFar = (uint64_t{5} << 30) + 64;
+  write(folder_ / "large.bin", "");
+  fs::resize_file(folder_ / "large.bin", kFar);  // a hole: takes no space
+  std::ofstream(folder_ / "large.bin", std::ios::binary | std::ios::app) << raw<float>({8, 9, 10});
+  const Result<ir::Graph> g = read("large.bin", std::to_string(kFar), "12", true);
+  ASSERT_TRUE(g) << g.error().text();
+  EXPECT_EQ(first(g), 8);
+}
+
 }  // namespace
 }  // namespace slipway::test

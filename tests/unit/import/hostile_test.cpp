@@ -71,6 +71,14 @@ TEST(HostileModel, LongNamesMeetALimit) {
   EXPECT_HAS(refusal(one_node_model(node({"Relu", {"x"}, {"y"}, long_name}), {2}), ErrorCode::limit), "longer than the limit");
 }
 
+TEST(HostileModel, NamesCannotForgeLinesOfALog) {
+  const std::string text =
+      refusal(one_node_model(node({"Nope", {"x"}, {"y"}, "a\n2024 ERROR \x1b[31m"}), {2}), ErrorCode::unsupported);
+  EXPECT_EQ(text.find_first_of("\n\x1b"), std::string::npos) << text;
+  EXPECT_LT(refusal(one_node_model(node({"Nope", {"x"}, {"y"}, std::string(60000, 'n')}), {2}), ErrorCode::unsupported).size(),
+            500u);
+}
+
 TEST(HostileModel, OtherFilesAreNotOnnx) {
   EXPECT_HAS(refusal("\x7f"
                      "ELF\x02\x01\x01"),
