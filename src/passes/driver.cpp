@@ -38,9 +38,9 @@ class Driver {
   Status run(ir::Graph& graph, int depth) {
     TRY(ir::infer_all(graph));
     ir::remove_dead_nodes(graph);
-    for (size_t i = 0; i < stages_.size(); ++i) {
-      TRY(run_stage(graph, stages_[i]));
-      if (i == 0 && depth < kMaxSubgraphDepth) {
+    for (const Stage& stage : stages_) {
+      TRY(run_stage(graph, stage));
+      if (stage.enters_subgraphs && depth < kMaxSubgraphDepth) {
         TRY(rewrite_subgraphs(graph, [&](ir::Graph& inner) { return run_inner(inner, depth + 1); }));
       }
     }

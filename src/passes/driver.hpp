@@ -36,6 +36,7 @@ struct Report {
 struct Stage {
   std::vector<Pass> passes;
   int rounds = 1;
+  bool enters_subgraphs = false;  ///< afterwards all stages run over the sub-graphs of the nodes
 };
 
 /// The most rounds that a stage asks for.
@@ -43,8 +44,8 @@ inline constexpr int kManyRounds = 32;
 /// How deep sub-graphs of sub-graphs are entered.
 inline constexpr int kMaxSubgraphDepth = 16;
 
-/// Runs the stages over the graph, and after the first of them over the sub-graphs of its nodes (all stages). The graph's facts
-/// are inferred first. An error is a defect of a pass (its name is in the notes) or of the graph as given.
+/// Runs the stages over the graph and the sub-graphs of its nodes. The graph's facts are inferred first. An error is a defect of
+/// a pass (its name is in the notes) or of the graph as given.
 Result<Report> run_stages(ir::Graph& graph, std::span<const Stage> stages, const Options& options);
 
 }  // namespace slipway::passes

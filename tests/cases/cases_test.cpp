@@ -142,7 +142,7 @@ std::string printed(const ir::Graph& graph, bool facts) {
 void run_case(const Case& c) {
   auto before = ir::parse(c.before, ops::lookup);
   ASSERT_TRUE(before) << before.error().text();
-  Stage stage{{}, kManyRounds};
+  Stage stage{{}, kManyRounds, true};
   for (const std::string& name : c.passes) {
     const Pass* pass = find_pass(name);
     ASSERT_NE(pass, nullptr) << "there is no pass '" << name << "'";
