@@ -27,6 +27,16 @@ Status append_string(std::string& out, std::string_view text) {
   return {};
 }
 
+/// What JSON and comparisons see of an element: 16-bit floats as float.
+template <class T>
+auto number_of(T value) {
+  if constexpr (std::is_arithmetic_v<T>) {
+    return value;
+  } else {
+    return static_cast<float>(value);
+  }
+}
+
 template <class T>
 void append_number(std::string& out, T value) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -58,10 +68,8 @@ Status append_data(std::string& out, const Tensor& tensor) {
       if (i != 0) out += ',';
       if constexpr (std::is_same_v<T, bool>) {
         out += values[i] ? "true" : "false";
-      } else if constexpr (std::is_arithmetic_v<T>) {
-        append_number(out, values[i]);
       } else {
-        append_number(out, static_cast<float>(values[i]));
+        append_number(out, number_of(values[i]));
       }
     }
   });
@@ -82,6 +90,30 @@ size_t append_binary(std::string& out, const Tensor& tensor) {
   return out.size() - before;
 }
 
+/// Greater values first, not-a-numbers last, equals by index.
+template <class T>
+bool ranks_before(T left, T right, int64_t left_index, int64_t right_index) {
+  const bool left_nan = left != left, right_nan = right != right;
+  if (left_nan != right_nan) return right_nan;
+  if (left > right || left < right) return left > right;
+  return left_index < right_index;
+}
+
+template <class T>
+void classify_row(const T* row, std::vector<int64_t>& order, std::span<std::string> best) {
+  std::iota(order.begin(), order.end(), 0);
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(best.size()), order.end(),
+                    [&](int64_t a, int64_t b) { return ranks_before(number_of(row[a]), number_of(row[b]), a, b); });
+  for (size_t k = 0; k < best.size(); ++k) {
+    const auto value = number_of(row[order[k]]);
+    if constexpr (std::is_floating_point_v<decltype(value)>) {
+      best[k] = fmt::format("{:f}:{}", value, order[k]);
+    } else {
+      best[k] = fmt::format("{}:{}", +value, order[k]);
+    }
+  }
+}
+
 /// The classification extension: per row (the first extent counts rows from rank 2 on) the greatest values as "value:index".
 Tensor classify(const Tensor& tensor, int64_t classes) {
   const int64_t rows = tensor.dims().rank() < 2 ? 1 : tensor.dims()[0];
@@ -89,21 +121,11 @@ Tensor classify(const Tensor& tensor, int64_t classes) {
   const int64_t kept = std::min(classes, columns);
   Tensor out(ElementType::string, tensor.dims().rank() < 2 ? Dims{kept} : Dims{rows, kept});
   std::vector<int64_t> order(static_cast<size_t>(columns));
-  for (int64_t r = 0; r < rows; ++r) {
-    const auto value = [&](int64_t i) { return load_double(tensor.data(), tensor.type(), r * columns + i); };
-    std::iota(order.begin(), order.end(), 0);
-    std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](int64_t a, int64_t b) {
-      const double left = value(a), right = value(b);
-      if (std::isnan(left) || std::isnan(right)) return !std::isnan(left) || (std::isnan(right) && a < b);
-      return left > right || (left == right && a < b);
-    });
-    for (int64_t k = 0; k < kept; ++k) {
-      const int64_t index = order[static_cast<size_t>(k)];
-      out.as<std::string>()[r * kept + k] =
-          is_integer(tensor.type()) ? fmt::format("{}:{}", load_int64(tensor.data(), tensor.type(), r * columns + index), index)
-                                    : fmt::format("{:f}:{}", value(index), index);
+  with_type(tensor.type(), [&]<class T>() {
+    for (int64_t r = 0; r < rows; ++r) {
+      classify_row(tensor.as<T>() + r * columns, order, std::span(out.as<std::string>() + r * kept, static_cast<size_t>(kept)));
     }
-  }
+  });
   return out;
 }
 
@@ -132,7 +154,7 @@ Result<InferReply> render_infer(const InferRequest& request, const ModelSpec& mo
     json += json.back() == '[' ? "{\"name\":" : ",{\"name\":";
     TRY(append_string(json, spec.name));
     json += fmt::format(",\"datatype\":\"{}\",\"shape\":", datatype_name(tensor.type()));
-    json += shape_text(std::vector<int64_t>(tensor.dims().begin(), tensor.dims().end()));
+    json += extents_text(std::span(tensor.dims().begin(), tensor.dims().end()));
     if (wanted.binary) {
       any_binary = true;
       json += fmt::format(",\"parameters\":{{\"binary_data_size\":{}}}}}", append_binary(binary, tensor));

@@ -70,7 +70,7 @@ Result<bool> flag(const Json* parameters, const char* name, bool otherwise, cons
 }
 
 Result<Dims> dims_of(const std::vector<int64_t>& extents, const TensorSpec& spec) {
-  const std::string shape = shape_text(extents);
+  const std::string shape = extents_text(extents);
   if (extents.size() > static_cast<size_t>(kMaxRank))
     return wrong("input '{}' has rank {}, at most {} is allowed", spec.name, extents.size(), kMaxRank);
   bool fits = !spec.shape || spec.shape->size() == extents.size();
@@ -123,7 +123,7 @@ Result<Tensor> read_binary(std::string_view bytes, const Dims& dims, const Tenso
   const size_t expected = byte_size(spec.type, dims.count());
   if (bytes.size() != expected) {
     return wrong("input '{}' has {} bytes, {} of shape {} needs {}", spec.name, bytes.size(), datatype_name(spec.type),
-                 to_string(dims), expected);
+                 extents_text(std::span(dims.begin(), dims.end())), expected);
   }
   Tensor out(spec.type, dims);
   if (expected != 0) std::memcpy(out.data(), bytes.data(), expected);
@@ -136,8 +136,8 @@ Result<Tensor> read_binary(std::string_view bytes, const Dims& dims, const Tenso
 Result<Tensor> read_json(const std::optional<DataArray>& data, const Dims& dims, const TensorSpec& spec) {
   if (!data) return wrong("input '{}' needs \"data\" (an array) or the parameter binary_data_size", spec.name);
   if (data->count != dims.count()) {
-    return wrong("input '{}' has {} elements in \"data\", shape {} needs {}", spec.name, data->count, to_string(dims),
-                 dims.count());
+    return wrong("input '{}' has {} elements in \"data\", shape {} needs {}", spec.name, data->count,
+                 extents_text(std::span(dims.begin(), dims.end())), dims.count());
   }
   Tensor out(spec.type, dims);
   Status read = read_data(*data, out);
@@ -255,10 +255,10 @@ Result<InferRequest> parse_bare(std::string_view body, const ModelSpec& model) {
   const TensorSpec& spec = model.inputs[0];
   if (!spec.shape) return wrong("input '{}' has no fixed rank; send JSON with its shape", spec.name);
   std::vector<int64_t> extents = *spec.shape;
-  int64_t known = 1, open = -1;
+  int64_t row = spec.type == ElementType::string ? 0 : bits(spec.type) / 8, open = -1;
   for (size_t i = 0; i < extents.size(); ++i) {
     if (extents[i] != -1) {
-      if (__builtin_mul_overflow(known, extents[i], &known))
+      if (__builtin_mul_overflow(row, extents[i], &row))
         return wrong("input '{}' of shape {} is too large", spec.name, shape_text(spec.shape));
     } else if (open == -1) {
       open = static_cast<int64_t>(i);
@@ -267,7 +267,6 @@ Result<InferRequest> parse_bare(std::string_view body, const ModelSpec& model) {
     }
   }
   if (open != -1) {
-    const int64_t row = spec.type == ElementType::string ? 0 : known * bits(spec.type) / 8;
     extents[static_cast<size_t>(open)] = row == 0 ? 1 : static_cast<int64_t>(body.size()) / row;
   }
   InferRequest out;

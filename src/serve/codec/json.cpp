@@ -4,6 +4,7 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include <cmath>
 #include <limits>
 
 #include "base/format.hpp"
@@ -26,7 +27,7 @@ class Skimmer {
 
   const std::string& fault() const { return fault_; }
 
-  bool Null() { return scalar() || out_.Null(); }
+  bool Null() { return scalar() || (kept() && out_.Null()); }
   bool Bool(bool v) { return scalar() || (kept() && out_.Bool(v)); }
   bool Int(int v) { return scalar() || (kept() && out_.Int(v)); }
   bool Uint(unsigned v) { return scalar() || (kept() && out_.Uint(v)); }
@@ -159,7 +160,11 @@ class ElementSink : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Eleme
   }
   bool Double(double v) {
     if (!is_float(type_)) return refuse(fmt::format("{}", v));
-    return room() && (store_double(out_.data(), type_, next_++, v), true);
+    if (!room()) return false;
+    store_double(out_.data(), type_, next_, v);
+    if (std::isfinite(v) && !std::isfinite(load_double(out_.data(), type_, next_))) return refuse(fmt::format("{}", v));
+    ++next_;
+    return true;
   }
   bool String(const char* v, rapidjson::SizeType n, bool) {
     if (type_ != ElementType::string) return refuse("a string");

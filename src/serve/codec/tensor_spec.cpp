@@ -44,11 +44,14 @@ std::string config_type_name(ElementType type) {
 }
 
 std::string shape_text(const std::optional<std::vector<int64_t>>& shape) {
-  if (!shape) return "any shape";
+  return shape ? extents_text(std::span<const int64_t>(*shape)) : "any shape";
+}
+
+std::string extents_text(std::span<const int64_t> extents) {
   std::string out = "[";
-  for (size_t i = 0; i < shape->size(); ++i) {
+  for (size_t i = 0; i < extents.size(); ++i) {
     if (i != 0) out += ',';
-    out += std::to_string((*shape)[i]);
+    out += std::to_string(extents[i]);
   }
   return out + "]";
 }

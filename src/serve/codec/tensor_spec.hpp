@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,5 +26,6 @@ std::string_view datatype_name(ElementType type);
 std::string config_type_name(ElementType type);
 /// "[1,3,-1]"; "any shape" without one.
 std::string shape_text(const std::optional<std::vector<int64_t>>& shape);
+std::string extents_text(std::span<const int64_t> extents);
 
 }  // namespace slipway::serve
