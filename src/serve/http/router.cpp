@@ -11,6 +11,8 @@ namespace slipway::serve {
 namespace {
 
 constexpr size_t kMaxPathParts = 8;
+/// What a client that found a queue full is asked to wait.
+constexpr std::chrono::seconds kRetryAfter{1};
 
 int status_of(ErrorCode code) {
   switch (code) {
@@ -34,7 +36,9 @@ int status_of(ErrorCode code) {
 }
 
 Reply reply_of(const Error& error) {
-  return error_reply(status_of(error.code), error.text());
+  Reply reply = error_reply(status_of(error.code), error.text());
+  if (error.code == ErrorCode::unavailable) reply.retry_after = kRetryAfter;
+  return reply;
 }
 
 Reply json_reply(std::string body) {
@@ -177,7 +181,7 @@ void Router::handle(Request request, Responder respond) const {
     if (std::optional<Reply> wrong = wrong_method(request, "POST")) return respond(std::move(*wrong));
     infer(std::move(request), *model, respond);
   } catch (const std::bad_alloc&) {
-    respond(error_reply(503, "there is not enough memory for this request"));
+    respond(reply_of(Error(ErrorCode::unavailable, "there is not enough memory for this request")));
   }
 }
 
@@ -190,6 +194,7 @@ void Router::infer(Request request, const Model& model, Responder respond) const
   }
   Job job;
   job.request = std::move(read).value();
+  job.abandoned = std::move(request.abandoned);
   const auto elapsed = std::chrono::steady_clock::now() - started;
   job.input_ns = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
   job.done = [respond, accept = request.accept_encoding](Result<InferReply> result) {

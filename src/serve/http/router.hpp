@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -14,6 +15,8 @@ struct Request {
   std::string method, target, body;
   std::string content_encoding, accept_encoding;
   std::optional<std::string> json_bytes;  ///< Inference-Header-Content-Length
+  /// Becomes true when the client is gone and an answer would be for nobody; may be null.
+  std::shared_ptr<const std::atomic<bool>> abandoned;
 };
 
 struct Reply {
@@ -22,6 +25,7 @@ struct Reply {
   std::string content_type = "application/json";
   std::string content_encoding, allow;  ///< empty: no such header
   std::optional<size_t> json_bytes;
+  std::optional<std::chrono::seconds> retry_after;
 };
 
 /// Called once, on any thread.

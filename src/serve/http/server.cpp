@@ -9,10 +9,12 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <csignal>
+#include <new>
 #include <set>
 #include <thread>
 
 #include "base/format.hpp"
+#include "base/log.hpp"
 
 namespace slipway::serve {
 namespace {
@@ -24,6 +26,8 @@ using net::ip::tcp;
 using Failure = beast::error_code;
 
 constexpr size_t kReadBytes = 16384;
+/// What a client may send ahead while its request is being answered.
+constexpr size_t kMaxAhead = 65536;
 constexpr uint32_t kMaxHeaderBytes = 16384;
 constexpr std::chrono::seconds kLinger{2};
 constexpr std::chrono::milliseconds kAcceptPause{100};
@@ -45,7 +49,11 @@ struct HttpServer::State {
   std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
 
   void accept(const std::shared_ptr<tcp::acceptor>& acceptor, const std::shared_ptr<const Handler>& handler);
+  std::vector<std::shared_ptr<Connection>> alive();
   void drain();
+  /// Gives up on every request in flight.
+  void cut();
+  void run_context();
 };
 
 namespace {
@@ -68,6 +76,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     net::dispatch(stream_.get_executor(), [self = shared_from_this()] {
       Failure ignored;
       self->stream_.socket().set_option(tcp::no_delay(true), ignored);
+      self->stream_.socket().non_blocking(true, ignored);
       self->wait();
     });
   }
@@ -77,6 +86,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (self->idle_) self->stream_.cancel();
     });
   }
+  /// Nobody waits for the answer any more. Thread-safe.
+  void abandon() { abandoned_ = true; }
 
  private:
   void wait() {
@@ -132,9 +143,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (const auto found = message.find("Inference-Header-Content-Length"); found != message.end())
       request.json_bytes = text(found->value());
     request.body = std::move(message.body());
+    request.abandoned = std::shared_ptr<const std::atomic<bool>>(shared_from_this(), &abandoned_);
     stream_.expires_never();
+    watch();
     (*handler_)(std::move(request), [self = shared_from_this()](Reply reply) {
       net::post(self->stream_.get_executor(), [self, reply = std::move(reply)]() mutable { self->respond(std::move(reply)); });
+    });
+  }
+
+  /// While a request is being answered: takes in what its client sends ahead, and sees when the client is gone.
+  void watch() {
+    if (buffer_.size() >= kMaxAhead) return;
+    stream_.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this(), answered = answered_](Failure failure) {
+      if (failure || answered != self->answered_) return;
+      const size_t bytes = self->stream_.socket().read_some(self->buffer_.prepare(kReadBytes), failure);
+      if (failure && failure != net::error::would_block) return self->abandon();
+      self->buffer_.commit(bytes);
+      self->watch();
     });
   }
 
@@ -154,12 +179,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void respond(Reply reply) {
-    keep_alive_ = keep_alive_ && !state_.draining;
+    ++answered_;
+    Failure ignored;
+    stream_.socket().cancel(ignored);
+    keep_alive_ = keep_alive_ && !state_.draining && !abandoned_;
     response_ = std::make_unique<http::response<http::string_body>>(static_cast<http::status>(reply.status), version_);
     response_->set(http::field::server, "slipway");
     response_->set(http::field::content_type, reply.content_type);
     if (!reply.content_encoding.empty()) response_->set(http::field::content_encoding, reply.content_encoding);
     if (!reply.allow.empty()) response_->set(http::field::allow, reply.allow);
+    if (reply.retry_after) response_->set(http::field::retry_after, std::to_string(reply.retry_after->count()));
     if (reply.json_bytes) response_->set("Inference-Header-Content-Length", std::to_string(*reply.json_bytes));
     response_->keep_alive(keep_alive_);
     response_->body() = std::move(reply.body);
@@ -198,6 +227,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<http::response<http::string_body>> response_;
   unsigned version_ = 11;
   bool keep_alive_ = false, idle_ = false;
+  uint64_t answered_ = 0;
+  std::atomic<bool> abandoned_{false};
 };
 
 }  // namespace
@@ -229,12 +260,34 @@ void HttpServer::State::drain() {
       acceptor->close(ignored);
     });
   }
-  std::vector<std::shared_ptr<Connection>> alive;  // outlives the lock: the last owner of a connection takes the mutex
+  for (const auto& connection : alive()) connection->drain();
+}
+
+void HttpServer::State::cut() {
+  for (const auto& connection : alive()) connection->abandon();
+  context.stop();
+}
+
+/// Owners leave the lock behind: the last owner of a connection takes the mutex.
+std::vector<std::shared_ptr<Connection>> HttpServer::State::alive() {
+  std::vector<std::shared_ptr<Connection>> out;
   const std::lock_guard lock(mutex);
   for (Connection* connection : connections) {
-    if (auto owned = connection->weak_from_this().lock()) alive.push_back(std::move(owned));
+    if (auto owned = connection->weak_from_this().lock()) out.push_back(std::move(owned));
   }
-  for (const auto& connection : alive) connection->drain();
+  return out;
+}
+
+/// Memory that runs out ends the connection that asked for it, not the server.
+void HttpServer::State::run_context() {
+  for (;;) {
+    try {
+      context.run();
+      return;
+    } catch (const std::bad_alloc&) {
+      log(LogLevel::warning, "a connection was closed: there is not enough memory for its request");
+    }
+  }
 }
 
 HttpServer::HttpServer(const HttpOptions& options) : state_(std::make_shared<State>(options)) {}
@@ -277,12 +330,12 @@ void HttpServer::run(const std::function<void()>& on_drain) {
       if (state_->connections.empty()) return;
     }
     limit.async_wait([&](Failure cut) {
-      if (!cut) state_->context.stop();
+      if (!cut) state_->cut();
     });
   });
   std::vector<std::thread> threads;
-  for (int i = 1; i < state_->options.threads; ++i) threads.emplace_back([this] { state_->context.run(); });
-  state_->context.run();
+  for (int i = 1; i < state_->options.threads; ++i) threads.emplace_back([this] { state_->run_context(); });
+  state_->run_context();
   for (std::thread& thread : threads) thread.join();
   const std::lock_guard lock(state_->mutex);
   state_->on_empty = nullptr;

@@ -1,5 +1,7 @@
 #include "serve/schedule/session_queue.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <new>
 
 #include "base/format.hpp"
@@ -23,6 +25,17 @@ FailureReason reason_of(ErrorCode code) {
   }
 }
 
+/// Whether somebody still waits for the answer.
+Status check(const Job& job, std::chrono::steady_clock::time_point arrived) {
+  if (job.abandoned != nullptr && *job.abandoned) {
+    return Error(ErrorCode::cancelled, "the client ended its connection before the answer was made");
+  }
+  const auto& timeout = job.request.timeout;
+  if (timeout && std::chrono::steady_clock::now() >= arrived + *timeout)
+    return fail(ErrorCode::deadline, "the request waited longer than its timeout of {} us", timeout->count());
+  return {};
+}
+
 }  // namespace
 
 SessionQueue::SessionQueue(const engine::Engine& engine, const ModelSpec& model, std::unique_ptr<ModelMetrics> metrics,
@@ -42,20 +55,30 @@ SessionQueue::~SessionQueue() {
 }
 
 Status SessionQueue::push(Job job) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (ending_ || waiting_.size() >= options_.capacity) {
-      statistics_.fail.add(0);
-      metrics_->failed(FailureReason::rejected);
-      return fail(ErrorCode::unavailable,
-                  "model '{}' has {} requests waiting already, as many as its queue holds; try again later", model_.name,
-                  waiting_.size());
-    }
-    waiting_.push_back({std::move(job), Clock::now()});
-    metrics_->pending(1);
+  std::vector<Waiting> hopeless;
+  const bool taken = enqueue(job, hopeless);
+  if (taken) wake_.notify_one();
+  for (Waiting& waiting : hopeless) finish(waiting, {}, check(waiting.job, waiting.arrived).error());
+  if (taken) return {};
+  refused(FailureReason::rejected);
+  return fail(ErrorCode::unavailable, "model '{}' has {} requests waiting already, as many as its queue holds; try again later",
+              model_.name, options_.capacity);
+}
+
+/// False when the queue is full even without those that wait in vain, which are moved to `hopeless`.
+bool SessionQueue::enqueue(Job& job, std::vector<Waiting>& hopeless) {
+  const std::lock_guard lock(mutex_);
+  if (waiting_.size() >= options_.capacity) {
+    const auto kept = std::stable_partition(waiting_.begin(), waiting_.end(),
+                                            [](const Waiting& w) { return check(w.job, w.arrived).has_value(); });
+    std::move(kept, waiting_.end(), std::back_inserter(hopeless));
+    waiting_.erase(kept, waiting_.end());
+    metrics_->pending(-static_cast<int>(hopeless.size()));
+    if (waiting_.size() >= options_.capacity) return false;
   }
-  wake_.notify_one();
-  return {};
+  waiting_.push_back({std::move(job), Clock::now()});
+  metrics_->pending(1);
+  return true;
 }
 
 void SessionQueue::refused(FailureReason reason) {
@@ -95,6 +118,10 @@ void SessionQueue::answer(runtime::Session& session, Waiting& waiting) {
   } catch (const std::exception& e) {
     reply = fail(ErrorCode::internal, "model '{}' failed: {}", model_.name, e.what());
   }
+  finish(waiting, times, std::move(reply));
+}
+
+void SessionQueue::finish(Waiting& waiting, const RequestTimes& times, Result<InferReply> reply) {
   {
     const std::lock_guard lock(mutex_);
     if (reply) {
@@ -117,13 +144,11 @@ void SessionQueue::answer(runtime::Session& session, Waiting& waiting) {
 
 Result<InferReply> SessionQueue::infer(runtime::Session& session, const Waiting& waiting, RequestTimes& times) {
   const InferRequest& request = waiting.job.request;
+  TRY(check(waiting.job, waiting.arrived));
   const Clock::time_point started = Clock::now();
   runtime::RunOptions options;
-  if (request.timeout) {
-    options.deadline = waiting.arrived + *request.timeout;
-    if (started >= *options.deadline)
-      return fail(ErrorCode::deadline, "the request waited longer than its timeout of {} us", request.timeout->count());
-  }
+  options.cancel = waiting.job.abandoned.get();
+  if (request.timeout) options.deadline = waiting.arrived + *request.timeout;
   std::vector<ir::Value> results;
   TRY(session.run(request.inputs, results, options));
   const Clock::time_point computed = Clock::now();

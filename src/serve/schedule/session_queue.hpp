@@ -19,7 +19,9 @@ namespace slipway::serve {
 struct Job {
   InferRequest request;
   uint64_t input_ns = 0;  ///< spent on reading it
-  /// Called once, on a session's thread.
+  /// True once nobody waits for the answer any more: what runs ends at its next step. Null: never.
+  std::shared_ptr<const std::atomic<bool>> abandoned;
+  /// Called once, on a session's thread or a pushing one.
   std::function<void(Result<InferReply>)> done;
 };
 
@@ -50,8 +52,10 @@ class SessionQueue {
     Clock::time_point arrived;
   };
 
+  bool enqueue(Job& job, std::vector<Waiting>& hopeless);
   void serve(runtime::Session& session);
   void answer(runtime::Session& session, Waiting& waiting);
+  void finish(Waiting& waiting, const RequestTimes& times, Result<InferReply> reply);
   Result<InferReply> infer(runtime::Session& session, const Waiting& waiting, RequestTimes& times);
 
   const ModelSpec& model_;
