@@ -8,19 +8,14 @@
 
 #include "base/format.hpp"
 #include "kernels/registry.hpp"
-#include "kernels/x64/conv/channels.hpp"
-#include "kernels/x64/conv/halo.hpp"
-#include "kernels/x64/eltwise/tail.hpp"
+#include "kernels/x64/conv/layer.hpp"
 #include "kernels/x64/gemm/microkernel.hpp"
-#include "ops/conv.hpp"
-#include "ops/group.hpp"
 
 namespace slipway::kernels {
 namespace {
 
+using conv::kBlock;
 using conv::Window2d;
-using eltwise::Lie;
-using eltwise::Tail;
 using gemm::Microkernel;
 using gemm::MicrokernelArgs;
 using gemm::MicrokernelSpec;
@@ -28,48 +23,19 @@ using tactic::Exec;
 using tactic::Fault;
 using tactic::Format;
 
-constexpr int64_t kBlock = 16;
 constexpr int kPanel = 32;
 /// Input channels up to which the interleaved first-layer form is used.
 constexpr int64_t kMaxInterleaved = 8;
 /// Bytes of input that a chunk of pixel tiles may touch, so that it stays in L2 over all output channels.
 constexpr int64_t kChunkBytes = 256 << 10;
 
-/// Everything about the layer that judge and build agree on.
-struct Layer {
-  Window2d window;
-  int64_t batch = 1, in_channels = 1, out_channels = 1, groups = 1;
+/// What this tactic adds to the layer.
+struct Layer : conv::Layer {
   bool interleaved = false;
-  Tail tail;
-
-  int64_t group_in() const { return in_channels / groups; }
-  int64_t group_out() const { return out_channels / groups; }
-  int64_t out_pixels() const { return window.h.out * window.w.out; }
 };
 
 bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
-  const ops::GroupAttrs* group = ops::group_of(query.node);
-  if (group != nullptr && group->kind != "conv") return reason = "not a convolution", false;
-  const Dims &x = query.inputs[0].dims, &w = query.inputs[1].dims;
-  if (query.inputs[0].type != ElementType::f32) return reason = "f32 only", false;
-  if (query.inputs[1].constant == nullptr) return reason = "the weights are not constant", false;
-  if (x.rank() < 3 || x.rank() > 4) return reason = "one or two spatial axes only", false;
-  if (x.count() == 0 || w.count() == 0) return reason = "empty", false;
-  if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
-  const auto& attrs = layer.tail.main->attrs.as<ops::ConvAttrs>();
-  const Result<ops::Window> window = attrs.window(x, w);
-  if (!window) return reason = window.error().message, false;
-  layer.window.w = window->back();
-  if (window->size() == 2) {
-    layer.window.h = window->front();
-  } else {
-    layer.window.h = {};
-    layer.window.h.in = layer.window.h.out = 1;
-  }
-  layer.batch = x[0];
-  layer.in_channels = x[1];
-  layer.out_channels = w[0];
-  layer.groups = attrs.group;
+  if (!conv::read_layer(query, layer, reason)) return false;
   layer.interleaved = layer.groups == 1 && layer.in_channels <= kMaxInterleaved && layer.window.w.dilation == 1;
   if (layer.groups > 1 && (layer.group_in() % kBlock != 0 || layer.group_out() % kBlock != 0)) {
     return reason = "groups are not whole blocks of 16 channels", false;
@@ -108,7 +74,7 @@ class ConvKernel final : public tactic::Kernel {
         conv::pad_interleave(layer_.window, layer_.in_channels, image, padded, exec.team);
         image = padded;
       } else if (layer_.window.has_halo()) {
-        conv::pad_blocks(layer_.window, in_blocks(), kBlock, image, padded, exec.team);
+        conv::pad_blocks(layer_.window, layer_.in_blocks(), kBlock, image, padded, exec.team);
         image = padded;
       }
       auto task = [&](int thread, int threads) { run_part(exec, image, y + n * out_image_, n, thread, threads); };
@@ -122,27 +88,20 @@ class ConvKernel final : public tactic::Kernel {
   }
 
  private:
-  int64_t in_blocks() const { return (layer_.in_channels + kBlock - 1) / kBlock; }
-  int64_t out_blocks() const { return (layer_.out_channels + kBlock - 1) / kBlock; }
-
   Status prepare(const tactic::Query& query, Layer layer, tactic::BuildContext& context) {
     layer_ = std::move(layer);
     const Window2d& win = layer_.window;
-    in_image_ = layer_.interleaved ? layer_.in_channels * win.h.in * win.w.in : in_blocks() * kBlock * win.h.in * win.w.in;
-    out_image_ = out_blocks() * kBlock * layer_.out_pixels();
-    for (const eltwise::TailOperand& o : layer_.tail.operands) operands_.push_back({o.input, o.lie, nullptr});
+    in_image_ = layer_.interleaved ? layer_.in_channels * win.h.in * win.w.in : layer_.in_blocks() * kBlock * win.h.in * win.w.in;
+    out_image_ = layer_.out_blocks() * kBlock * layer_.out_pixels();
     make_stretches();
     make_tiles(query.machine.isa);
     TRY(make_kernels(query.machine.isa));
     weights_ = TRY(pack_weights(context));
     if (layer_.interleaved || win.has_halo()) {
-      const int64_t channels = layer_.interleaved ? layer_.in_channels : in_blocks() * kBlock;
+      const int64_t channels = layer_.interleaved ? layer_.in_channels : layer_.in_blocks() * kBlock;
       context.book_scratch(static_cast<size_t>(win.padded_h() * win.padded_w() * channels) * sizeof(float));
     }
-    for (size_t i = 0; i < operands_.size(); ++i) {
-      if (operands_[i].lie != Lie::channel || query.inputs[operands_[i].input].constant == nullptr) continue;
-      operands_[i].packed = TRY(context.pack(operands_[i].input, conv::pack_channels(layer_.out_channels)));
-    }
+    operands_ = TRY(conv::TailOperands::make(layer_.tail, conv::pack_channels(layer_.out_channels), context));
     return {};
   }
 
@@ -205,7 +164,8 @@ class ConvKernel final : public tactic::Kernel {
       const int64_t rows = most / win.w.out;
       for (int64_t y = 0; y < win.h.out; y += rows) add_tile(y * win.w.out, std::min(rows, win.h.out - y) * win.w.out, false);
     }
-    const int64_t bytes_per_tile = std::max<int64_t>(1, in_blocks() * tile_rows_ * kBlock * 4 * win.h.stride * win.w.stride);
+    const int64_t bytes_per_tile =
+        std::max<int64_t>(1, layer_.in_blocks() * tile_rows_ * kBlock * 4 * win.h.stride * win.w.stride);
     chunk_tiles_ = std::max<int64_t>(1, kChunkBytes / bytes_per_tile);
   }
 
@@ -318,16 +278,9 @@ class ConvKernel final : public tactic::Kernel {
         const Tile& tile = tiles_[static_cast<size_t>(t)];
         args.a = a + tile.in_offset;
         args.c = {out + block * plane + tile.out_pixel * kBlock, kBlock * 4, plane * 4};
+        const int64_t offset = n * out_image_ + block * plane + tile.out_pixel * kBlock;
         for (size_t i = 0; i < operands_.size(); ++i) {
-          const Operand& o = operands_[i];
-          gemm::Surface& surface = args.operands[i + 1];
-          const auto* data = o.packed != nullptr ? reinterpret_cast<const float*>(o.packed.get())
-                                                 : static_cast<const float*>(exec.inputs[o.input]);
-          if (o.lie == Lie::full) {
-            surface = {data + n * out_image_ + block * plane + tile.out_pixel * kBlock, kBlock * 4, plane * 4};
-          } else {
-            surface = {o.lie == Lie::channel ? data + block * kBlock : data, 0, 0};
-          }
+          args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), kBlock * 4, plane * 4};
         }
         const auto& kernels = kinds_[static_cast<size_t>(tile.kind)].kernels[narrow ? 1 : 0];
         for (size_t s = 0; s < stretches_.size(); ++s) {
@@ -345,17 +298,12 @@ class ConvKernel final : public tactic::Kernel {
     gemm::Rows a;
     std::vector<std::shared_ptr<const Microkernel>> kernels[2];  ///< [narrow][stretch]
   };
-  struct Operand {
-    size_t input;
-    Lie lie;
-    tactic::Packed packed;
-  };
 
   Layer layer_;
   std::vector<Stretch> stretches_;
   std::vector<Tile> tiles_;
   std::vector<Kind> kinds_;
-  std::vector<Operand> operands_;
+  conv::TailOperands operands_;
   tactic::Packed weights_;
   int64_t in_image_ = 0, out_image_ = 0, panel_floats_ = 0, chunk_tiles_ = 1;
   int tile_rows_ = 0;
@@ -365,21 +313,10 @@ tactic::Verdict judge(const tactic::Query& query) {
   Layer layer;
   std::string reason;
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(reason);
-  for (const eltwise::TailOperand& o : layer.tail.operands) {
-    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr)
-      return tactic::Verdict::no("a channel operand that is not constant");
-  }
-  const double flops = 2.0 * static_cast<double>(query.outputs[0].dims.count()) *
-                       static_cast<double>(query.inputs[1].dims.count(1, query.inputs[1].dims.rank()));
   constexpr double kFlopsPerUs = 90e3;
-  tactic::Verdict verdict = tactic::Verdict::yes(1 + flops / kFlopsPerUs / query.machine.threads, "direct");
-  verdict.inputs.assign(query.inputs.size(), Format::plain);
-  if (!layer.interleaved) verdict.inputs[0] = Format::blocked16;
-  for (const eltwise::TailOperand& o : layer.tail.operands) {
-    if (o.lie == Lie::full) verdict.inputs[o.input] = Format::blocked16;
-  }
-  verdict.outputs = {Format::blocked16};
-  return verdict;
+  const double image_us = layer.image_flops() / kFlopsPerUs;
+  return conv::blocked_verdict(query, layer.tail, layer.interleaved ? Format::plain : Format::blocked16,
+                               1 + image_us * static_cast<double>(layer.batch) / query.machine.threads, "direct");
 }
 
 Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict&, tactic::BuildContext& context) {

@@ -4,9 +4,8 @@
 
 #include "base/format.hpp"
 #include "kernels/registry.hpp"
-#include "kernels/x64/conv/channels.hpp"
 #include "kernels/x64/conv/halo.hpp"
-#include "kernels/x64/eltwise/tail.hpp"
+#include "kernels/x64/conv/tail_operands.hpp"
 #include "kernels/x64/gemm/microkernel.hpp"
 #include "ops/conv_transpose.hpp"
 #include "ops/group.hpp"
@@ -14,7 +13,7 @@
 namespace slipway::kernels {
 namespace {
 
-using eltwise::Lie;
+using conv::kBlock;
 using eltwise::Tail;
 using gemm::Microkernel;
 using gemm::MicrokernelArgs;
@@ -23,7 +22,6 @@ using tactic::Exec;
 using tactic::Fault;
 using tactic::Format;
 
-constexpr int64_t kBlock = 16;
 constexpr int kPanel = 32;
 constexpr int64_t kMostPhases = 64;
 
@@ -73,8 +71,8 @@ struct Layer {
   conv::Window2d halo;
   Tail tail;
 
-  int64_t in_blocks() const { return (in_channels + kBlock - 1) / kBlock; }
-  int64_t out_blocks() const { return (out_channels + kBlock - 1) / kBlock; }
+  int64_t in_blocks() const { return conv::blocks_of(in_channels); }
+  int64_t out_blocks() const { return conv::blocks_of(out_channels); }
   int64_t panels() const { return (out_blocks() + 1) / 2; }
   int64_t in_image() const { return in_blocks() * kBlock * halo.h.in * halo.w.in; }
   int64_t out_image() const { return out_blocks() * kBlock * out_h * out_w; }
@@ -88,11 +86,7 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   if (query.inputs[1].constant == nullptr) return reason = "the weights are not constant", false;
   if (x.rank() < 3 || x.rank() > 4) return reason = "one or two spatial axes only", false;
   if (x.count() == 0 || w.count() == 0 || query.outputs[0].dims.count() == 0) return reason = "empty", false;
-  if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
-  for (const eltwise::TailOperand& o : layer.tail.operands) {
-    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr)
-      return reason = "a channel operand that is not constant", false;
-  }
+  if (!eltwise::read_tail(query, 1, true, layer.tail, reason) || !conv::packable(query, layer.tail, reason)) return false;
   const auto& attrs = layer.tail.main->attrs.as<ops::ConvTransposeAttrs>();
   if (attrs.group != 1) return reason = "groups", false;
   const Result<ops::Window> window = attrs.window(x, w);
@@ -181,11 +175,7 @@ class ConvTransposeKernel final : public tactic::Kernel {
       context.book_scratch(static_cast<size_t>(layer_.halo.padded_h() * layer_.halo.padded_w() * layer_.in_blocks() * kBlock) *
                            sizeof(float));
     }
-    for (const eltwise::TailOperand& o : layer_.tail.operands) {
-      tactic::Packed packed;
-      if (o.lie == Lie::channel) packed = TRY(context.pack(o.input, conv::pack_channels(layer_.out_channels)));
-      packed_.push_back(std::move(packed));
-    }
+    operands_ = TRY(conv::TailOperands::make(layer_.tail, conv::pack_channels(layer_.out_channels), context));
     return {};
   }
 
@@ -305,15 +295,8 @@ class ConvTransposeKernel final : public tactic::Kernel {
       const int64_t offset = n * layer_.out_image() + block * out_plane + pixel * kBlock;
       args.a = image + (line.row * layer_.halo.padded_w() + first) * kBlock;
       args.c = {static_cast<float*>(exec.outputs[0]) + offset, layer_.stride_w * kBlock * 4, out_plane * 4};
-      for (size_t i = 0; i < packed_.size(); ++i) {
-        const eltwise::TailOperand& o = layer_.tail.operands[i];
-        const auto* data = static_cast<const float*>(exec.inputs[o.input]);
-        if (o.lie == Lie::full) {
-          args.operands[i + 1] = {data + offset, layer_.stride_w * kBlock * 4, out_plane * 4};
-        } else {
-          args.operands[i + 1] = {
-              packed_[i] != nullptr ? reinterpret_cast<const float*>(packed_[i].get()) + block * kBlock : data, 0, 0};
-        }
+      for (size_t i = 0; i < operands_.size(); ++i) {
+        args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), layer_.stride_w * kBlock * 4, out_plane * 4};
       }
       const Kind& k = kinds_[static_cast<size_t>(kind)];
       args.b = b;
@@ -338,7 +321,7 @@ class ConvTransposeKernel final : public tactic::Kernel {
   std::vector<Kind> kinds_;
   tactic::Packed weights_;
   int64_t panel_floats_ = 0;
-  std::vector<tactic::Packed> packed_;  ///< one per operand of the tail, none where it is not per channel
+  conv::TailOperands operands_;
 };
 
 tactic::Verdict judge(const tactic::Query& query) {
@@ -348,14 +331,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   constexpr double kFlopsPerUs = 80e3;
   const double flops =
       2.0 * static_cast<double>(query.inputs[0].dims.count()) * static_cast<double>(layer.out_blocks() * kBlock * layer.taps);
-  tactic::Verdict verdict = tactic::Verdict::yes(1 + flops / kFlopsPerUs / query.machine.threads, "direct, by phases");
-  verdict.inputs.assign(query.inputs.size(), Format::plain);
-  verdict.inputs[0] = Format::blocked16;
-  for (const eltwise::TailOperand& o : layer.tail.operands) {
-    if (o.lie == Lie::full) verdict.inputs[o.input] = Format::blocked16;
-  }
-  verdict.outputs = {Format::blocked16};
-  return verdict;
+  return conv::blocked_verdict(query, layer.tail, Format::blocked16, 1 + flops / kFlopsPerUs / query.machine.threads,
+                               "direct, by phases");
 }
 
 Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict&, tactic::BuildContext& context) {

@@ -6,7 +6,7 @@
 
 #include "base/format.hpp"
 #include "kernels/registry.hpp"
-#include "kernels/x64/eltwise/tail.hpp"
+#include "kernels/x64/conv/tail_operands.hpp"
 #include "kernels/x64/gemm/microkernel.hpp"
 #include "ops/conv_transpose.hpp"
 #include "ops/group.hpp"
@@ -14,6 +14,7 @@
 namespace slipway::kernels {
 namespace {
 
+using conv::kBlock;
 using eltwise::Lie;
 using eltwise::Tail;
 using gemm::Microkernel;
@@ -23,14 +24,14 @@ using tactic::Exec;
 using tactic::Fault;
 using tactic::Format;
 
-constexpr int64_t kBlock = 16, kMostColumns = 32, kMostRows = 28;
+constexpr int64_t kMostColumns = 32, kMostRows = 28;
 
 struct Layer {
   int64_t batch = 1, in_channels = 1, out_channels = 1;
   int64_t in_h = 1, in_w = 1, stride_h = 1, stride_w = 1;
   Tail tail;
 
-  int64_t in_blocks() const { return (in_channels + kBlock - 1) / kBlock; }
+  int64_t in_blocks() const { return conv::blocks_of(in_channels); }
   /// Columns of the product: tap row, tap column, output channel.
   int64_t columns() const { return stride_h * stride_w * out_channels; }
   int64_t padded_columns() const { return (columns() + kBlock - 1) / kBlock * kBlock; }
@@ -48,11 +49,9 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   if (query.inputs[1].constant == nullptr) return reason = "the weights are not constant", false;
   if (x.rank() < 3 || x.rank() > 4) return reason = "one or two spatial axes only", false;
   if (x.count() == 0 || w.count() == 0) return reason = "empty", false;
-  if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
+  if (!eltwise::read_tail(query, 1, true, layer.tail, reason) || !conv::packable(query, layer.tail, reason)) return false;
   for (const eltwise::TailOperand& o : layer.tail.operands) {
     if (o.lie == Lie::full) return reason = "a residual", false;
-    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr)
-      return reason = "a channel operand that is not constant", false;
   }
   const auto& attrs = layer.tail.main->attrs.as<ops::ConvTransposeAttrs>();
   if (attrs.group != 1) return reason = "groups", false;
@@ -107,11 +106,7 @@ class ThinKernel final : public tactic::Kernel {
     TRY(make_kernels(query.machine.isa, tile_, rest, 0));
     if (layer_.in_w % tile_ != 0) TRY(make_kernels(query.machine.isa, layer_.in_w % tile_, rest, 1));
     weights_ = TRY(pack_weights(context));
-    for (const eltwise::TailOperand& o : layer_.tail.operands) {
-      tactic::Packed packed;
-      if (o.lie == Lie::channel) packed = TRY(pack_columns(context, o.input));
-      packed_.push_back(std::move(packed));
-    }
+    operands_ = TRY(conv::TailOperands::make(layer_.tail, pack_columns(), context));
     return {};
   }
 
@@ -157,7 +152,7 @@ class ThinKernel final : public tactic::Kernel {
   }
 
   /// One value a channel, repeated for each tap.
-  Result<tactic::Packed> pack_columns(tactic::BuildContext& context, size_t input) {
+  tactic::Packing pack_columns() const {
     const int64_t out = layer_.out_channels, columns = layer_.columns(), width = layer_.padded_columns();
     tactic::Packing packing;
     packing.recipe = fmt::format("channels_repeated/f32/{}", columns);
@@ -166,7 +161,7 @@ class ThinKernel final : public tactic::Kernel {
       for (int64_t i = 0; i < width; ++i) reinterpret_cast<float*>(to)[i] = i < columns ? from.as<float>()[i % out] : 0.0f;
     };
     packing.unpack = [](const std::byte* from, Tensor& to) { std::memcpy(to.data(), from, to.bytes()); };
-    return context.pack(input, packing);
+    return packing;
   }
 
   /// One input row of one image: tiles of pixels, each spread over stride_h output rows.
@@ -175,9 +170,7 @@ class ThinKernel final : public tactic::Kernel {
     const float* image = static_cast<const float*>(exec.inputs[0]) + n * layer_.in_blocks() * kBlock * layer_.in_h * layer_.in_w;
     MicrokernelArgs args;
     args.c = {sums.data(), 0, 0};
-    for (size_t i = 0; i < packed_.size(); ++i) {
-      args.operands[i + 1] = {packed_[i] != nullptr ? packed_[i].get() : exec.inputs[layer_.tail.operands[i].input], 0, 0};
-    }
+    for (size_t i = 0; i < operands_.size(); ++i) args.operands[i + 1] = {operands_.at(exec, i, 0, 0), 0, 0};
     const auto* b = reinterpret_cast<const float*>(weights_.get());
     for (int64_t x = 0; x < layer_.in_w; x += tile_) {
       const int64_t pixels = std::min(tile_, layer_.in_w - x);
@@ -218,7 +211,7 @@ class ThinKernel final : public tactic::Kernel {
   std::shared_ptr<const Microkernel> whole_kernels_[2], rest_kernels_[2];  ///< whole tile, last tile of a row
   int64_t tile_ = 1;
   tactic::Packed weights_;
-  std::vector<tactic::Packed> packed_;  ///< one per operand of the tail, none where it is not per channel
+  conv::TailOperands operands_;
 };
 
 tactic::Verdict judge(const tactic::Query& query) {

@@ -3,58 +3,25 @@
 
 #include "base/format.hpp"
 #include "kernels/registry.hpp"
-#include "kernels/x64/conv/channels.hpp"
-#include "kernels/x64/conv/halo.hpp"
-#include "kernels/x64/eltwise/tail.hpp"
+#include "kernels/x64/conv/layer.hpp"
 #include "kernels/x64/window/rows.hpp"
-#include "ops/conv.hpp"
-#include "ops/group.hpp"
 
 namespace slipway::kernels {
 namespace {
 
-using eltwise::Lie;
-using eltwise::Tail;
 using tactic::Exec;
 using tactic::Fault;
 using tactic::Format;
 using window::kBlock;
 
-struct Layer {
-  conv::Window2d window;
+struct Layer : conv::Layer {
   std::vector<window::RowTaps> rows;
-  int64_t batch = 1, channels = 1;
-  Tail tail;
-
-  int64_t blocks() const { return (channels + kBlock - 1) / kBlock; }
 };
 
 bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
-  const ops::GroupAttrs* group = ops::group_of(query.node);
-  if (group != nullptr && group->kind != "conv") return reason = "not a convolution", false;
-  const Dims &x = query.inputs[0].dims, &w = query.inputs[1].dims;
-  if (query.inputs[0].type != ElementType::f32) return reason = "f32 only", false;
-  if (query.inputs[1].constant == nullptr) return reason = "the weights are not constant", false;
-  if (x.rank() < 3 || x.rank() > 4) return reason = "one or two spatial axes only", false;
-  if (x.count() == 0 || w.count() == 0) return reason = "empty", false;
-  const ir::Node& main = group == nullptr ? query.node : group->body->node(0);
-  const auto& attrs = main.attrs.as<ops::ConvAttrs>();
-  if (attrs.group != x[1] || w[0] != x[1] || w[1] != 1) return reason = "not one filter a channel", false;
-  if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
-  for (const eltwise::TailOperand& o : layer.tail.operands) {
-    if (o.lie == Lie::channel && query.inputs[o.input].constant == nullptr)
-      return reason = "a channel operand that is not constant", false;
-  }
-  const Result<ops::Window> window = attrs.window(x, w);
-  if (!window) return reason = window.error().message, false;
-  layer.window.w = window->back();
-  layer.window.h = window->front();
-  if (window->size() == 1) {
-    layer.window.h = {};
-    layer.window.h.in = layer.window.h.out = 1;
-  }
-  layer.batch = x[0];
-  layer.channels = x[1];
+  if (!conv::read_layer(query, layer, reason)) return false;
+  if (layer.groups != layer.in_channels || layer.out_channels != layer.in_channels)
+    return reason = "not one filter a channel", false;
   layer.rows = window::row_taps(layer.window.h);
   if (layer.rows.empty() || !window::RowKernel::fits(layer.window.h, layer.window.w)) return reason = "an unusual window", false;
   return true;
@@ -89,19 +56,15 @@ class DepthwiseKernel final : public tactic::Kernel {
     spec.tail = layer.tail.program;
     std::unique_ptr<DepthwiseKernel> kernel(new DepthwiseKernel(std::move(layer), TRY(window::RowKernel::make(spec))));
     const Layer& l = kernel->layer_;
-    kernel->weights_ = TRY(context.pack(1, pack_by_blocks(l.channels, l.window.taps())));
-    for (const eltwise::TailOperand& o : l.tail.operands) {
-      tactic::Packed packed;
-      if (o.lie == Lie::channel) packed = TRY(context.pack(o.input, conv::pack_channels(l.channels)));
-      kernel->packed_.push_back(std::move(packed));
-    }
+    kernel->weights_ = TRY(context.pack(1, pack_by_blocks(l.in_channels, l.window.taps())));
+    kernel->operands_ = TRY(conv::TailOperands::make(l.tail, conv::pack_channels(l.in_channels), context));
     return std::unique_ptr<tactic::Kernel>(std::move(kernel));
   }
 
   Fault run(const Exec& exec) const noexcept override {
     auto task = [&](int thread, int threads) {
       const int64_t height = layer_.window.h.out;
-      const Team::Range range = Team::share(layer_.batch * layer_.blocks() * height, thread, threads);
+      const Team::Range range = Team::share(layer_.batch * layer_.in_blocks() * height, thread, threads);
       for (int64_t i = range.begin; i < range.end; ++i) row(exec, i / height, i % height);
     };
     exec.team.run(task);
@@ -117,26 +80,21 @@ class DepthwiseKernel final : public tactic::Kernel {
   void row(const Exec& exec, int64_t plane, int64_t y) const {
     const conv::Window2d& win = layer_.window;
     const window::RowTaps& taps = layer_.rows[static_cast<size_t>(y)];
-    const int64_t block = plane % layer_.blocks(), out_offset = (plane * win.h.out + y) * win.w.out * kBlock;
+    const int64_t block = plane % layer_.in_blocks(), out_offset = (plane * win.h.out + y) * win.w.out * kBlock;
     window::RowArgs args;
     args.in = static_cast<const float*>(exec.inputs[0]) + (plane * win.h.in + taps.in_row) * win.w.in * kBlock;
     args.tap_rows = taps.count;
     args.weights =
         reinterpret_cast<const float*>(weights_.get()) + (block * win.h.kernel + taps.first_tap) * win.w.kernel * kBlock;
     args.out = static_cast<float*>(exec.outputs[0]) + out_offset;
-    for (size_t i = 0; i < packed_.size(); ++i) {
-      const eltwise::TailOperand& o = layer_.tail.operands[i];
-      const auto* data = static_cast<const float*>(exec.inputs[o.input]);
-      if (packed_[i] != nullptr) data = reinterpret_cast<const float*>(packed_[i].get()) + block * kBlock;
-      args.operands[i + 1] = o.lie == Lie::full ? data + out_offset : data;
-    }
+    for (size_t i = 0; i < operands_.size(); ++i) args.operands[i + 1] = operands_.at(exec, i, block * kBlock, out_offset);
     code_(args);
   }
 
   Layer layer_;
   window::RowKernel code_;
   tactic::Packed weights_;
-  std::vector<tactic::Packed> packed_;  ///< one per operand of the tail, none where it is not per channel
+  conv::TailOperands operands_;
 };
 
 tactic::Verdict judge(const tactic::Query& query) {
@@ -145,14 +103,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(std::move(reason));
   constexpr double kTapsPerUs = 25e3;
   const double taps = static_cast<double>(query.outputs[0].dims.count()) * static_cast<double>(layer.window.taps());
-  tactic::Verdict verdict = tactic::Verdict::yes(0.5 + taps / kTapsPerUs / query.machine.threads, "rows of channel blocks");
-  verdict.inputs.assign(query.inputs.size(), Format::plain);
-  verdict.inputs[0] = Format::blocked16;
-  for (const eltwise::TailOperand& o : layer.tail.operands) {
-    if (o.lie == Lie::full) verdict.inputs[o.input] = Format::blocked16;
-  }
-  verdict.outputs = {Format::blocked16};
-  return verdict;
+  return conv::blocked_verdict(query, layer.tail, Format::blocked16, 0.5 + taps / kTapsPerUs / query.machine.threads,
+                               "rows of channel blocks");
 }
 
 Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict&, tactic::BuildContext& context) {

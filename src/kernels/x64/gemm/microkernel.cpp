@@ -1,11 +1,10 @@
 #include "kernels/x64/gemm/microkernel.hpp"
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 
 #include "base/format.hpp"
 #include "kernels/x64/gemm/generate.hpp"
+#include "kernels/x64/jit/shared.hpp"
 
 namespace slipway::gemm {
 
@@ -74,27 +73,20 @@ std::string MicrokernelSpec::text() const {
 }
 
 Result<std::shared_ptr<const Microkernel>> Microkernel::make(const MicrokernelSpec& spec) {
-  static std::mutex mutex;
-  static std::map<std::string, std::weak_ptr<const Microkernel>> known;
+  static jit::Shared<Microkernel> shared;
 
   TRY(check(spec));
-  const std::lock_guard lock(mutex);
-  const std::string text = spec.text();
-  if (const auto found = known.find(text); found != known.end()) {
-    if (auto kernel = found->second.lock()) return kernel;
-  }
-
-  auto kernel = std::make_shared<Microkernel>();
-  kernel->spec_ = spec;
-  kernel->staged_ = spec.tail.cost() > kLightTail;
-  kernel->code_ = TRY(jit::compile(generate(kernel->spec_, kernel->staged_)));
-  if (kernel->code_.spill_count() > 0 && !kernel->staged_ && !spec.tail.empty()) {
-    kernel->staged_ = true;
-    kernel->code_ = TRY(jit::compile(generate(kernel->spec_, true)));
-  }
-  std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
-  known[text] = kernel;
-  return std::shared_ptr<const Microkernel>(kernel);
+  return shared.get(spec.text(), [&]() -> Result<std::shared_ptr<const Microkernel>> {
+    auto kernel = std::make_shared<Microkernel>();
+    kernel->spec_ = spec;
+    kernel->staged_ = spec.tail.cost() > kLightTail;
+    kernel->code_ = TRY(jit::compile(generate(kernel->spec_, kernel->staged_)));
+    if (kernel->code_.spill_count() > 0 && !kernel->staged_ && !spec.tail.empty()) {
+      kernel->staged_ = true;
+      kernel->code_ = TRY(jit::compile(generate(kernel->spec_, true)));
+    }
+    return std::shared_ptr<const Microkernel>(std::move(kernel));
+  });
 }
 
 std::string Microkernel::program_text() const {
