@@ -9,6 +9,7 @@
 #include "base/format.hpp"
 #include "cli/cli.hpp"
 #include "cli/inputs.hpp"
+#include "cli/json.hpp"
 
 namespace slipway::cli {
 namespace {
@@ -56,10 +57,10 @@ Status bench(const BenchOptions& options) {
     std::string list;
     for (double ms : latency) list += fmt::format("{}{:.5f}", list.empty() ? "" : ",", ms);
     std::printf(
-        "{\"model\":\"%s\",\"threads\":%d,\"precision\":\"%s\",\"load_ms\":%.3f,\"first_ms\":%.3f,\"latency_ms\":[%s],"
+        "{\"model\":%s,\"threads\":%d,\"precision\":\"%s\",\"load_ms\":%.3f,\"first_ms\":%.3f,\"latency_ms\":[%s],"
         "\"peak_rss_kib\":%ld,\"arena_bytes\":%zu}\n",
-        options.model.model.c_str(), session->threads(), options.model.precision.c_str(), load_ms, first_ms, list.c_str(),
-        usage.ru_maxrss, session->arena_bytes());
+        json_text(options.model.model).c_str(), session->threads(), options.model.precision.c_str(), load_ms, first_ms,
+        list.c_str(), usage.ru_maxrss, session->arena_bytes());
     return {};
   }
   std::sort(latency.begin(), latency.end());

@@ -5,10 +5,13 @@
 #include "base/format.hpp"
 #include "cli/cli.hpp"
 #include "cli/inputs.hpp"
+#include "cli/profile.hpp"
 #include "ir/text.hpp"
 
 namespace slipway::cli {
 namespace {
+
+constexpr int kRounds = 3;  // of timing the steps
 
 struct ExplainOptions {
   ModelOptions model;
@@ -89,9 +92,16 @@ Status explain(const ExplainOptions& options) {
   runtime::RunOptions run;
   run.plans = &plans;
   std::vector<ir::Value> outputs;
-  const Status done = engine->session()->run(inputs, outputs, run);
+  const auto session = engine->session();
+  const Status done = session->run(inputs, outputs, run);
   for (const auto& plan : plans) print_plan(*plan, options.node);
-  return done;
+  TRY(done);
+  if (!options.node.empty()) return {};
+  std::printf("== times\n");
+  const Progress progress("timing the steps of " + options.model.model);
+  const Profile measured = TRY(profile(*session, inputs, engine->options().isa, kRounds));
+  print_profile(measured, measured.steps.size());
+  return {};
 }
 
 }  // namespace

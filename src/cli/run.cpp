@@ -10,7 +10,9 @@
 #include "base/low_precision.hpp"
 #include "cli/cli.hpp"
 #include "cli/inputs.hpp"
+#include "cli/json.hpp"
 #include "cli/profile.hpp"
+#include "cli/report.hpp"
 
 namespace slipway::cli {
 namespace {
@@ -18,7 +20,7 @@ namespace {
 struct RunOptions {
   ModelOptions model;
   InputOptions input;
-  std::string output_dir, profile;
+  std::string output_dir, profile, report;
   int top = 0;
   bool json = false;
 };
@@ -71,30 +73,16 @@ void print_top(const std::string& output, const Tensor& t, int k) {
   }
 }
 
-std::string json_escape(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<int>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 std::string json_values(const Tensor& t) {
   std::string out = "[";
   for (int64_t i = 0; i < t.count(); ++i) {
     if (i != 0) out += ',';
     if (t.type() == ElementType::string) {
-      out += "\"" + json_escape(t.as<std::string>()[i]) + "\"";
+      out += json_text(t.as<std::string>()[i]);
     } else if (t.type() == ElementType::boolean) {
       out += load_int64(t.data(), t.type(), i) != 0 ? "true" : "false";
     } else if (is_float(t.type())) {
-      const double v = load_double(t.data(), t.type(), i);
-      out += std::isfinite(v) ? fmt::format("{:.9g}", v) : std::isnan(v) ? "\"NaN\"" : v > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+      out += json_number(load_double(t.data(), t.type(), i));
     } else {
       out += element_text(t, i);
     }
@@ -115,7 +103,9 @@ Status write_outputs(const engine::Engine& engine, const std::vector<ir::Value>&
 }
 
 Status run(const RunOptions& options) {
-  const std::shared_ptr<engine::Engine> engine = TRY(open_model(options.model, TRY(engine_options(options.model))));
+  engine::Options base = TRY(engine_options(options.model));
+  base.explain = !options.report.empty();
+  const std::shared_ptr<engine::Engine> engine = TRY(open_model(options.model, base));
   std::vector<std::string> notes;
   const std::vector<ir::Value> inputs = TRY(make_inputs(*engine, options.input, notes));
   for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
@@ -125,13 +115,19 @@ Status run(const RunOptions& options) {
     const Progress progress("running " + options.model.model);
     TRY(session->run(inputs, outputs));
   }
-  if (!options.profile.empty()) TRY(profile_to_file(*session, inputs, options.profile));
+  if (!options.profile.empty() || !options.report.empty()) {
+    const Progress progress("timing the steps of " + options.model.model);
+    const Profile measured = TRY(profile(*session, inputs, engine->options().isa));
+    if (!options.profile.empty()) TRY(write_profile(measured, options.profile));
+    if (!options.report.empty()) TRY(write_report(*engine, options.model.model, measured, options.report));
+    if (!options.json) print_profile(measured);
+  }
   if (!options.output_dir.empty()) TRY(write_outputs(*engine, outputs, options.output_dir));
   if (options.json) {
     std::string text = "{\"outputs\":[";
     for (size_t i = 0; i < outputs.size(); ++i) {
       const Tensor* t = outputs[i].tensor();
-      text += fmt::format("{}{{\"name\":\"{}\"", i == 0 ? "" : ",", json_escape(engine->outputs()[i].name));
+      text += fmt::format("{}{{\"name\":{}", i == 0 ? "" : ",", json_text(engine->outputs()[i].name));
       if (t != nullptr) {
         std::string shape;
         for (int64_t d : t->dims()) shape += (shape.empty() ? "" : ",") + std::to_string(d);
@@ -167,7 +163,8 @@ void add_run(CLI::App& app, Work& work) {
   command.add_option("--output-dir", options->output_dir, "Write each output as NAME.npy into this folder");
   command.add_option("--top", options->top, "Print the K highest classes of each row")->check(CLI::PositiveNumber);
   command.add_flag("--json", options->json, "Print the outputs as one JSON object");
-  command.add_option("--profile", options->profile, "Write per-step times to this JSON file");
+  command.add_option("--profile", options->profile, "Write per-step times to this JSON file and print the slowest steps");
+  command.add_option("--report", options->report, "Draw times, limits and choices of every step in this HTML file");
   command.callback([options, &work] { work = [options] { return run(*options); }; });
 }
 

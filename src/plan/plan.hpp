@@ -31,7 +31,8 @@ struct Step {
   std::vector<ir::ValueId> output_values;  ///< ids in Plan::graph, for taps
   std::vector<tactic::Format> output_formats;
   double cost_us = 0;
-  double flops = 0, bytes = 0;
+  double flops = 0, bytes = 0;  ///< work.hpp
+  double constant_bytes = 0;    ///< of `bytes`
 };
 
 /// A value that leaves the static part: type, extents, and the arena place it is copied from when it is not written in place.

@@ -1,5 +1,7 @@
 #include "plan/work.hpp"
 
+#include <algorithm>
+
 #include "ops/group.hpp"
 
 namespace slipway::plan {
@@ -19,11 +21,27 @@ double product_flops(const ir::Node& node, const TensorDesc& a, const TensorDesc
   return outputs;
 }
 
+double bytes_of(const TensorDesc& d) {
+  return static_cast<double>(byte_size(d.type, d.absent() ? 0 : d.dims.count()));
+}
+
+/// Reads no more of its first input than it writes.
+bool takes_part(const ir::Node& node) {
+  return node.is("Gather") || node.is("GatherND") || node.is("GatherElements") || node.is("Slice");
+}
+
 }  // namespace
 
 void describe_work(const tactic::Query& query, Step& step) {
-  for (const TensorDesc& d : query.inputs) step.bytes += static_cast<double>(byte_size(d.type, d.absent() ? 0 : d.dims.count()));
-  for (const TensorDesc& d : query.outputs) step.bytes += static_cast<double>(byte_size(d.type, d.absent() ? 0 : d.dims.count()));
+  double written = 0;
+  for (const TensorDesc& d : query.outputs) written += bytes_of(d);
+  step.bytes = written;
+  for (size_t i = 0; i < query.inputs.size(); ++i) {
+    const TensorDesc& d = query.inputs[i];
+    const double read = i == 0 && takes_part(query.node) ? std::min(bytes_of(d), written) : bytes_of(d);
+    step.bytes += read;
+    if (d.constant != nullptr) step.constant_bytes += read;
+  }
   const ops::GroupAttrs* group = ops::group_of(query.node);
   if (group == nullptr) {
     if (query.inputs.size() >= 2) step.flops = product_flops(query.node, query.inputs[0], query.inputs[1], query.outputs[0]);
