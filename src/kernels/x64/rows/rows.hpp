@@ -38,6 +38,14 @@ struct Functions {
   void (*normalise)(const float* x, float* y, int64_t n, float mean, float inverse, const float* scale, const float* bias);
   /// y = x * factor + offset.
   void (*affine)(const float* x, float* y, int64_t n, float factor, float offset);
+  float (*total)(const float* x, int64_t n);
+
+  /// Blocks of kLanes floats, one after the other: y = the sum of n of them.
+  void (*block_total)(const float* x, float* y, int64_t n);
+  /// y = bias + the sum of depth blocks of w, each times one element of x; bias may be null.
+  void (*block_product)(const float* w, const float* x, const float* bias, float* y, int64_t depth);
+  /// n blocks, each times the same factors.
+  void (*block_scale)(const float* x, const float* factors, float* y, int64_t n);
 
   /// One step of an LSTM over n cells from its gate sums i, o, f, c, each n floats, one after the other:
   /// c = sigmoid(f) * c + sigmoid(i) * tanh(c~), h = sigmoid(o) * tanh(c).

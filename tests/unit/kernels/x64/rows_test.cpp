@@ -172,5 +172,30 @@ TEST(Rows, CellsOfAllGateSums) {
   }
 }
 
+TEST(Rows, BlocksAndTotals) {
+  if (runnable().empty()) GTEST_SKIP();
+  for (const int64_t n : {1, 3, 4, 9, 31, 33, 64}) {
+    const std::vector<float> x = random_floats(n, 11), w = random_floats(n * kLanes, 12), bias = random_floats(kLanes, 13);
+    double total = 0;
+    for (const float v : x) total += static_cast<double>(v);
+    expect_near(on_every_isa(1, [&](const Functions& f, float* y) { *y = f.total(x.data(), n); }), {total}, 2e-5);
+
+    std::vector<double> sums(kLanes, 0), product(bias.begin(), bias.end()), scaled;
+    for (int64_t i = 0; i < n * kLanes; ++i) {
+      const auto lane = static_cast<size_t>(i % kLanes);
+      const auto v = static_cast<double>(w[static_cast<size_t>(i)]);
+      sums[lane] += v;
+      product[lane] += v * static_cast<double>(x[static_cast<size_t>(i / kLanes)]);
+      scaled.push_back(v * static_cast<double>(bias[lane]));
+    }
+    expect_near(on_every_isa(kLanes, [&](const Functions& f, float* y) { f.block_total(w.data(), y, n); }), sums, 5e-5);
+    expect_near(
+        on_every_isa(kLanes, [&](const Functions& f, float* y) { f.block_product(w.data(), x.data(), bias.data(), y, n); }),
+        product, 1e-4);
+    expect_near(on_every_isa(n * kLanes, [&](const Functions& f, float* y) { f.block_scale(w.data(), bias.data(), y, n); }),
+                scaled, 2e-6);
+  }
+}
+
 }  // namespace
 }  // namespace slipway::rows
