@@ -25,10 +25,10 @@ void require_no_defect(const Error& error) {
 }
 
 /// A value of ones; nullopt for what cannot be made or is large.
-std::optional<Tensor> ones(const Fact& fact) {
+std::optional<Tensor> ones(const ir::Fact& fact) {
   if (!fact.is_tensor() || !fact.shape || fact.type == ElementType::string) return std::nullopt;
   Dims dims;
-  for (const Dim d : *fact.shape) dims.push_back(d.known() ? d.value() : kOpenExtent);
+  for (const ir::Dim d : *fact.shape) dims.push_back(d.known() ? d.value() : kOpenExtent);
   const int64_t count = checked_count(std::span(dims.begin(), dims.end()), kMaxInputElements);
   if (count < 0) return std::nullopt;
   Tensor out(fact.type, dims);
@@ -45,7 +45,7 @@ bool small(const plan::Plan& plan) {
   for (const plan::Step& step : plan.steps) flops += step.flops;
   if (flops > kMaxFlops) return false;
   for (ir::ValueId v = 0; v < plan.graph.value_count(); ++v) {
-    const Fact& fact = plan.graph.value(v).fact;
+    const ir::Fact& fact = plan.graph.value(v).fact;
     if (!fact.is_tensor()) continue;
     if (!fact.is_static()) return false;
     const Dims dims = fact.dims();
@@ -66,12 +66,12 @@ void drive(std::span<const std::byte> bytes, const std::shared_ptr<const void>& 
   const auto engine = engine::Engine::from_graph(*graph, options);
   if (!engine) return require_no_defect(engine.error());
   std::vector<plan::InputDesc> described;
-  std::vector<Value> inputs;
+  std::vector<ir::Value> inputs;
   const ir::Graph& optimised = (*engine)->graph();
   for (const ir::ValueId v : optimised.inputs()) {
     std::optional<Tensor> value = ones(optimised.value(v).fact);
     if (!value) return;
-    described.push_back({Fact::tensor(value->type(), value->dims()), *value});
+    described.push_back({ir::Fact::tensor(value->type(), value->dims()), *value});
     inputs.emplace_back(*value);
   }
   plan::PlanOptions how;
@@ -80,7 +80,7 @@ void drive(std::span<const std::byte> bytes, const std::shared_ptr<const void>& 
   const auto plan = plan::make(optimised, described, how);
   if (!plan) return require_no_defect(plan.error());
   if (!small(**plan)) return;
-  std::vector<Value> outputs;
+  std::vector<ir::Value> outputs;
   const Status ran = (*engine)->session()->run(inputs, outputs);
   if (!ran) require_no_defect(ran.error());
 }
