@@ -206,6 +206,12 @@ std::vector<Sample> bit_cast_samples() {
 
 }  // namespace
 
+Result<Tensor> cast_tensor(const Tensor& x, ElementType to) {
+  Tensor y(to, x.dims());
+  TRY(convert(x, y, {true, E8M0Round::up}));
+  return y;
+}
+
 OpFamily cast() {
   return {Op("Cast", {6, 9, 13, 19, 21, 23, 24, 25, 28})
               .attrs<CastAttrs>()

@@ -1,6 +1,7 @@
 // Cast, CastLike, BitCast: element type conversions.
 #pragma once
 
+#include "base/error.hpp"
 #include "ir/attrs.hpp"
 
 namespace slipway::ops {
@@ -30,5 +31,8 @@ struct BitCastAttrs {
   bool operator==(const BitCastAttrs&) const = default;
   static constexpr auto fields() { return std::tuple{ir::field("to", &BitCastAttrs::to, true)}; }
 };
+
+/// The elements in another type, by Cast's rules. data_fault when a string is not a number.
+Result<Tensor> cast_tensor(const Tensor& x, ElementType to);
 
 }  // namespace slipway::ops

@@ -43,10 +43,11 @@ Result<std::vector<ir::ValueId>> FunctionBody::add(const Op& op, Attrs attrs, st
   return made;
 }
 
-std::vector<ir::ValueId> FunctionBody::nodes(std::string_view op, Attrs attrs, std::vector<ir::ValueId> inputs, size_t outputs) {
+std::vector<ir::ValueId> FunctionBody::nodes(std::string_view op, Attrs attrs, std::vector<ir::ValueId> inputs, size_t outputs,
+                                             std::string_view domain) {
   std::vector<ir::ValueId> nothing(outputs, ir::kNone);
   if (error_) return nothing;
-  Result<std::vector<ir::ValueId>> made = add(*get(op), std::move(attrs), std::move(inputs), outputs);
+  Result<std::vector<ir::ValueId>> made = add(*get(op, domain), std::move(attrs), std::move(inputs), outputs);
   if (made) return std::move(made).value();
   fail(std::move(made).error());
   return nothing;

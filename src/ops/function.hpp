@@ -43,10 +43,11 @@ class FunctionBody {
   ir::ValueId ints(std::span<const int64_t> values) { return constant(Tensor::vector(values)); }
   ir::ValueId ints(std::initializer_list<int64_t> values) { return ints(std::span(values.begin(), values.size())); }
 
-  /// A node of ai.onnx: its only output, or all of them.
+  /// A node (of ai.onnx, when nothing else is said): its only output, or all of them.
   ir::ValueId node(std::string_view op, Attrs attrs, std::vector<ir::ValueId> inputs);
   ir::ValueId node(std::string_view op, std::vector<ir::ValueId> inputs);  ///< attributes by default
-  std::vector<ir::ValueId> nodes(std::string_view op, Attrs attrs, std::vector<ir::ValueId> inputs, size_t outputs);
+  std::vector<ir::ValueId> nodes(std::string_view op, Attrs attrs, std::vector<ir::ValueId> inputs, size_t outputs,
+                                 std::string_view domain = "");
   ir::ValueId cast(ir::ValueId v, ElementType to);
 
   void fail(Error error) {
