@@ -8,20 +8,26 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
 
 #include "base/format.hpp"
 #include "base/pages.hpp"
+#include "base/thread_pool.hpp"
 
 namespace slipway {
 namespace {
 
 constexpr size_t kMaxRelativePath = 4096;
 constexpr size_t kMaxComponents = 128;
+/// A file is read in chunks of this size, so that a page is filled while it is still in the cache that cleared it; from a few
+/// chunks on by several threads: clearing and copying take one core longer than the memory needs.
+constexpr size_t kChunk = size_t{2} << 20, kSharedFrom = 4 * kChunk;
 /// O_NONBLOCK: opening a FIFO must not wait for a writer; it has no effect on regular files.
 constexpr int kOpenFlags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 
@@ -174,7 +180,23 @@ Result<FileBytes> read_file(const File& file, const FilePart& part) {
   const auto size = static_cast<size_t>(checked.length);
   std::shared_ptr<void> memory = allocate_pages(size);
   auto* const data = static_cast<std::byte*>(memory.get());
-  TRY(file.read(checked.offset, {data, size}));
+  const auto chunks = static_cast<int64_t>((size + kChunk - 1) / kChunk);
+  std::atomic<int64_t> next{0};
+  std::mutex mutex;
+  Status done;
+  auto read_chunks = [&](int, int) {
+    for (int64_t i = next++; i < chunks; i = next++) {
+      const size_t at = static_cast<size_t>(i) * kChunk;
+      Status read = file.read(checked.offset + at, {data + at, std::min(kChunk, size - at)});
+      if (read) continue;
+      next = chunks;
+      const std::lock_guard lock(mutex);
+      done = std::move(read);
+    }
+  };
+  Team team(size < kSharedFrom ? 1 : max_threads());
+  team.run(read_chunks);
+  TRY(std::move(done));
   return FileBytes(std::move(memory), data, size, false);
 }
 

@@ -49,4 +49,18 @@ void release_pages(const void* data, size_t bytes) {
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
+std::shared_ptr<void> reserve_pages(size_t bytes) {
+  if (bytes > PTRDIFF_MAX - kHugePage) throw std::bad_alloc();
+  const size_t length = round_up(bytes == 0 ? 1 : bytes, page_size());
+  void* const mapped = mmap(nullptr, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  return std::shared_ptr<void>(mapped, [length](void* p) { munmap(p, length); });
+}
+
+void provide_pages(const void* data, size_t bytes) {
+  const auto address = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t begin = address / page_size() * page_size(), end = round_up(address + bytes, page_size());
+  if (mprotect(reinterpret_cast<void*>(begin), end - begin, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+}
+
 }  // namespace slipway

@@ -13,4 +13,10 @@ std::shared_ptr<void> allocate_pages(size_t bytes);
 /// or are read from the file again (mappings).
 void release_pages(const void* data, size_t bytes);
 
+/// Address space without memory: page-aligned, any access faults until provide_pages() has put zeroed memory there. Throws
+/// std::bad_alloc.
+std::shared_ptr<void> reserve_pages(size_t bytes);
+/// Whole pages around [data, data + bytes), which lies in reserved space, become zeroed private memory. Throws std::bad_alloc.
+void provide_pages(const void* data, size_t bytes);
+
 }  // namespace slipway

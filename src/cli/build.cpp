@@ -16,15 +16,19 @@ struct BuildOptions {
 };
 
 Status build(const BuildOptions& options) {
-  const auto engine = TRY(open_model(options.model, TRY(engine_options(options.model))));
-  TRY(engine->save(options.output));
+  std::vector<ir::Value> inputs;
+  {
+    const auto engine = TRY(open_model(options.model, TRY(engine_options(options.model))));
+    std::vector<std::string> notes;
+    if (!options.input.shapes.empty()) inputs = TRY(make_inputs(*engine, options.input, notes));
+    const Progress progress("packing " + options.output);
+    TRY(engine->save(options.output, inputs));
+  }
   const auto again = TRY(engine::Engine::load(options.output, TRY(engine_options(options.model))));
   std::printf("%s: %.2f MiB, %zu nodes\n", options.output.c_str(),
               static_cast<double>(std::filesystem::file_size(options.output)) / 1048576, again->graph().live_nodes());
   if (options.input.shapes.empty()) return {};
   // With shapes to go by, prove that the file plans and runs.
-  std::vector<std::string> notes;
-  const std::vector<ir::Value> inputs = TRY(make_inputs(*again, options.input, notes));
   std::vector<std::shared_ptr<const plan::Plan>> plans;
   runtime::RunOptions run;
   run.plans = &plans;

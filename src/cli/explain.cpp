@@ -57,10 +57,11 @@ void print_plan(const plan::Plan& plan, const std::string& node) {
     std::printf("%s (%s)\n", choice.node.c_str(), choice.op.c_str());
     for (const plan::Choice::Candidate& c : choice.candidates) {
       if (c.accepted) {
-        std::printf("   %c %-30s %10.2f us  %s\n", c.chosen ? '*' : ' ', std::string(c.tactic).c_str(), c.cost_us,
+        const std::string measured = c.measured_us > 0 ? fmt::format(" (measured {:.2f})", c.measured_us) : "";
+        std::printf("   %c %-30s %10.2f us%s  %s\n", c.chosen ? '*' : ' ', c.tactic.c_str(), c.cost_us, measured.c_str(),
                     c.text.c_str());
       } else {
-        std::printf("     %-30s no: %s\n", std::string(c.tactic).c_str(), c.text.c_str());
+        std::printf("     %-30s no: %s\n", c.tactic.c_str(), c.text.c_str());
       }
     }
   }

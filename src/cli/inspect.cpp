@@ -25,6 +25,12 @@ Status inspect(const InspectOptions& options) {
     std::printf("input   %-32s %s\n", port.name.c_str(), fact_text(*engine, port.fact).c_str());
   for (const engine::Port& port : engine->outputs())
     std::printf("output  %-32s %s\n", port.name.c_str(), fact_text(*engine, port.fact).c_str());
+  if (const auto& file = engine->file()) {
+    std::printf("engine  made by slipway %s for %s; %zu sections: %.2f MiB packed, %.2f MiB as they are; metadata %.2f MiB\n",
+                file->slipway_version.c_str(), std::string(name(file->isa)).c_str(), file->sections,
+                static_cast<double>(file->packed_bytes) / 1048576, static_cast<double>(file->original_bytes) / 1048576,
+                static_cast<double>(file->metadata_bytes) / 1048576);
+  }
   size_t bytes = 0, tensors = 0;
   std::map<std::string, size_t> types, ops;
   for (ir::ValueId v = 0; v < graph.value_count(); ++v) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/mapped_file.hpp"
+#include "engine/engine_file.hpp"
 #include "ir/graph.hpp"
 #include "passes/driver.hpp"
 #include "runtime/session.hpp"
@@ -44,14 +45,19 @@ class Engine {
   /// The same from memory; `owner` keeps the bytes alive (weights are copied when it is null).
   static Result<std::shared_ptr<Engine>> load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                                               const Options& options = {});
-  /// Writes the engine file (engine_file.hpp).
-  Status save(const std::filesystem::path& path) const;
+  /// Writes the engine file (engine_file.hpp), weights packed and tactics chosen for a plan of these inputs. Without them, or
+  /// when no plan can be made of them, extents that the model leaves open are guessed; where that fails too, the weights are
+  /// stored as they are and packed at load. Errors: io.
+  Status save(const std::filesystem::path& path, std::span<const ir::Value> example = {}) const;
   static Result<std::shared_ptr<Engine>> from_graph(ir::Graph graph, const Options& options = {});
   ~Engine();
 
   const std::vector<Port>& inputs() const { return inputs_; }
   const std::vector<Port>& outputs() const { return outputs_; }
+  /// Bytes of constants beyond 4 KiB may not be in memory (packed_store.hpp).
   const ir::Graph& graph() const { return *graph_; }
+  /// Of the engine file it was loaded from.
+  const std::optional<FileInfo>& file() const { return file_; }
   /// What the passes did; empty for an engine file.
   const passes::Report& passes() const { return passes_; }
   const Options& options() const { return options_; }
@@ -62,12 +68,15 @@ class Engine {
  private:
   Engine();
   static Result<std::shared_ptr<Engine>> from_engine_bytes(const FileBytes& file, const Options& options);
+  static Result<std::shared_ptr<Engine>> assemble(FileContents contents, const Options& options);
 
   Options options_;
   std::shared_ptr<const ir::Graph> graph_;
   std::vector<Port> inputs_, outputs_;
   passes::Report passes_;
-  std::unique_ptr<plan::PackedStore> store_;
+  std::optional<FileInfo> file_;
+  std::unique_ptr<ModelPackedStore> store_;
+  plan::Choices choices_;  ///< of the engine file
   std::shared_ptr<runtime::PlanCache> plans_;
 };
 

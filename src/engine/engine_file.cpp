@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/format.hpp"
+#include "base/pages.hpp"
 #include "engine/checksum.hpp"
 #include "engine/graph_reader.hpp"
 #include "engine/graph_writer.hpp"
@@ -16,14 +17,16 @@ namespace {
 
 constexpr char kMagic[8] = {'S', 'L', 'I', 'P', 'E', 'N', 'G', '\n'};
 constexpr uint32_t kByteOrder = 0x01020304;
-constexpr uint64_t kPage = 4096;
 constexpr uint32_t kMaxTables = 1u << 26;  // of the FlatBuffer verifier
+constexpr size_t kPage = 4096;
+/// Address space for constants whose bytes are not there yet.
+constexpr size_t kMaxReserved = size_t{1} << 42;
 
 struct Header {
   char magic[8];
   uint32_t version, byte_order;
   uint64_t metadata_offset, metadata_length, metadata_checksum;
-  uint64_t reserved;
+  uint64_t file_length;
   uint64_t header_checksum;  ///< of everything before
 };
 static_assert(sizeof(Header) == 56);
@@ -32,8 +35,12 @@ uint64_t header_sum(const Header& h) {
   return checksum(std::as_bytes(std::span(&h, 1)).first(offsetof(Header, header_checksum)));
 }
 
-uint64_t page_up(uint64_t n) {
+size_t page_up(size_t n) {
   return (n + kPage - 1) / kPage * kPage;
+}
+
+uint64_t aligned(uint64_t n) {
+  return (n + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 /// A file that is removed again unless keep() was called.
@@ -90,103 +97,257 @@ bool is_engine_file(std::span<const std::byte> head) {
   return head.size() >= sizeof kMagic && std::memcmp(head.data(), kMagic, sizeof kMagic) == 0;
 }
 
-Status write_engine_file(const std::filesystem::path& path, const ir::Graph& graph, const FileInfo& info) {
+namespace {
+
+/// Puts one section after the other into a file.
+class SectionWriter {
+ public:
+  explicit SectionWriter(TemporaryFile& file) : file_(file) {}
+
+  Result<uint32_t> add(std::span<const std::byte> bytes) {
+    TRY(file_.write(bytes.data(), bytes.size(), end_));
+    sections_.emplace_back(end_, bytes.size(), checksum(bytes));
+    end_ = aligned(end_ + bytes.size());
+    return static_cast<uint32_t>(sections_.size() - 1);
+  }
+  uint64_t end() const { return end_; }
+  const std::vector<fb::Section>& sections() const { return sections_; }
+
+ private:
+  TemporaryFile& file_;
+  uint64_t end_ = aligned(sizeof(Header));
+  std::vector<fb::Section> sections_;
+};
+
+/// One form as it goes into the file: taken over from the file that the graph came from, or packed now.
+Result<StoredForm> make_form(const Tensor& constant, const std::string& name, const tactic::Packing& packing,
+                             ModelPackedStore& store) {
+  StoredForm form = store.stored(constant, name);
+  if (form.data != nullptr && form.placement) return form;
+  TRY(store.provide(constant));
+  form.name = name;
+  form.bytes = packing.bytes;
+  const std::shared_ptr<void> packed = allocate_pages(packing.bytes);
+  packing.pack(constant, static_cast<std::byte*>(packed.get()));
+  form.data = tactic::Packed(packed, static_cast<const std::byte*>(packed.get()));
+  form.placement = Placement::find(constant, packing, form.data.get());
+  return form;
+}
+
+Result<flatbuffers::Offset<fb::Constant>> write_constant(flatbuffers::FlatBufferBuilder& builder, SectionWriter& sections,
+                                                         const Tensor& constant, const FileSource& source) {
+  const PackingRecorder::Wanted* wanted = source.recorder.wanted(constant);
+  const bool keep = wanted == nullptr || wanted->itself || wanted->packings.empty();
+  bool undoable = false;
+  std::vector<flatbuffers::Offset<fb::Form>> forms;
+  for (const auto& [name, packing] : wanted == nullptr ? std::map<std::string, tactic::Packing>() : wanted->packings) {
+    const StoredForm form = TRY(make_form(constant, name, packing, source.store));
+    const uint32_t section = TRY(sections.add({form.data.get(), form.bytes}));
+    undoable = undoable || form.placement.has_value();
+    const auto recipe = builder.CreateString(name);
+    const auto placement = builder.CreateVector(form.placement ? form.placement->encode() : std::vector<int64_t>());
+    forms.push_back(fb::CreateForm(builder, recipe, section, placement));
+  }
+  int section = -1;
+  if (keep || !undoable) {
+    TRY(source.store.provide(constant));
+    section = static_cast<int>(TRY(sections.add({constant.as<std::byte>(), constant.bytes()})));
+  }
+  return fb::CreateConstant(builder, constant.bytes(), section, builder.CreateVector(forms));
+}
+
+flatbuffers::Offset<fb::Choice> write_choice(flatbuffers::FlatBufferBuilder& builder, const plan::Choice& choice) {
+  std::vector<flatbuffers::Offset<fb::Candidate>> candidates;
+  for (const plan::Choice::Candidate& c : choice.candidates) {
+    candidates.push_back(
+        fb::CreateCandidate(builder, builder.CreateString(c.tactic), c.accepted, c.cost_us, c.measured_us, c.chosen));
+  }
+  const auto node = builder.CreateString(choice.node), op = builder.CreateString(choice.op);
+  return fb::CreateChoice(builder, choice.key, node, op, builder.CreateVector(candidates));
+}
+
+/// Every section of a file, checked to lie in it.
+class SectionReader {
+ public:
+  static Result<SectionReader> make(const FileBytes& file, const fb::Engine& engine, uint64_t end, bool verify) {
+    SectionReader reader;
+    const uint32_t count = engine.sections() == nullptr ? 0 : engine.sections()->size();
+    for (uint32_t i = 0; i < count; ++i) {
+      const fb::Section& s = *engine.sections()->Get(i);
+      if (s.offset() % kAlignment != 0 || s.offset() > end || s.length() > end - s.offset()) {
+        return damaged("it ends within its weights");
+      }
+      reader.sections_.push_back(file.bytes().subspan(s.offset(), s.length()));
+      if (verify && checksum(reader.sections_.back()) != s.checksum()) {
+        return damaged(fmt::format("weight section {} does not match its checksum", i));
+      }
+    }
+    return reader;
+  }
+  Result<std::span<const std::byte>> at(uint64_t index) const {
+    if (index >= sections_.size()) return damaged("a constant names a section that is not there");
+    return sections_[index];
+  }
+  size_t count() const { return sections_.size(); }
+
+ private:
+  std::vector<std::span<const std::byte>> sections_;
+};
+
+Result<StoredConstant> read_constant(const fb::Constant& from, const SectionReader& sections, const FileBytes& file,
+                                     FileInfo& info) {
+  StoredConstant out;
+  out.bytes = from.bytes();
+  out.present = from.section() >= 0;
+  if (out.present) {
+    const std::span<const std::byte> bytes = TRY(sections.at(static_cast<uint64_t>(from.section())));
+    if (bytes.size() != out.bytes) return damaged("a section's length does not fit its constant");
+    out.owner = file.owner();
+    out.data = bytes.data();
+    info.original_bytes += bytes.size();
+  }
+  bool undoable = false;
+  for (uint32_t i = 0; from.forms() != nullptr && i < from.forms()->size(); ++i) {
+    const fb::Form& f = *from.forms()->Get(i);
+    const std::span<const std::byte> bytes = TRY(sections.at(f.section()));
+    StoredForm form{f.recipe()->str(), tactic::Packed(file.owner(), bytes.data()), bytes.size(), std::nullopt};
+    if (f.placement() != nullptr && f.placement()->size() != 0) {
+      const std::vector<int64_t> words(f.placement()->begin(), f.placement()->end());
+      form.placement = TRY(Placement::decode(words, out.bytes, bytes.size()));
+      undoable = true;
+    }
+    info.packed_bytes += bytes.size();
+    out.forms.push_back(std::move(form));
+  }
+  if (!out.present && !undoable) return damaged("a constant without bytes");
+  return out;
+}
+
+/// Those without bytes of their own get reserved addresses.
+Result<std::vector<StoredConstant>> read_constants(const fb::Engine& engine, const SectionReader& sections, const FileBytes& file,
+                                                   FileInfo& info) {
+  std::vector<StoredConstant> out;
+  size_t reserved = 0;
+  for (uint32_t i = 0; engine.constants() != nullptr && i < engine.constants()->size(); ++i) {
+    out.push_back(TRY(read_constant(*engine.constants()->Get(i), sections, file, info)));
+    if (!out.back().present) reserved += page_up(out.back().bytes);
+    if (reserved > kMaxReserved) return damaged("its constants exceed all bounds");
+  }
+  const std::shared_ptr<void> space = reserve_pages(reserved);
+  const auto* next = static_cast<const std::byte*>(space.get());
+  for (StoredConstant& constant : out) {
+    if (constant.present) continue;
+    constant.owner = space;
+    constant.data = next;
+    next += page_up(constant.bytes);
+  }
+  return out;
+}
+
+Result<plan::Choices> read_choices(const fb::Engine& engine) {
+  plan::Choices out;
+  for (uint32_t i = 0; engine.choices() != nullptr && i < engine.choices()->size(); ++i) {
+    const fb::Choice& from = *engine.choices()->Get(i);
+    plan::Choice choice;
+    choice.key = from.key();
+    if (from.node() != nullptr) choice.node = from.node()->str();
+    if (from.op() != nullptr) choice.op = from.op()->str();
+    for (uint32_t k = 0; from.candidates() != nullptr && k < from.candidates()->size(); ++k) {
+      const fb::Candidate& c = *from.candidates()->Get(k);
+      choice.candidates.push_back({c.tactic()->str(), c.accepted(), c.cost_us(), c.measured_us(), {}, c.chosen()});
+    }
+    out.insert_or_assign(choice.key, std::move(choice));
+  }
+  return out;
+}
+
+/// The metadata of a file whose header and checksum are right.
+Result<std::span<const std::byte>> read_metadata(std::span<const std::byte> bytes) {
+  Header header;
+  if (!is_engine_file(bytes)) return Error(ErrorCode::invalid_model, "not an engine file");
+  if (bytes.size() < sizeof header) return damaged("it ends within its header");
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (header.version != kFormatVersion) {
+    return fail(ErrorCode::unsupported,
+                "the engine file has format {}, which is of {} slipway, this one reads {}; build it again{}", header.version,
+                header.version > kFormatVersion ? "a newer" : "an older", kFormatVersion,
+                header.version > kFormatVersion ? " or upgrade" : "");
+  }
+  if (header.byte_order != kByteOrder || header.header_checksum != header_sum(header)) return damaged("its header is wrong");
+  if (header.file_length != bytes.size()) {
+    return damaged(fmt::format("it has {} bytes instead of {}", bytes.size(), header.file_length));
+  }
+  if (header.metadata_offset % kAlignment != 0 || header.metadata_offset > bytes.size() ||
+      header.metadata_length > bytes.size() - header.metadata_offset) {
+    return damaged("its metadata lies outside");
+  }
+  const std::span metadata = bytes.subspan(header.metadata_offset, header.metadata_length);
+  if (checksum(metadata) != header.metadata_checksum) return damaged("its metadata does not match its checksum");
+  return metadata;
+}
+
+}  // namespace
+
+Status write_engine_file(const std::filesystem::path& path, const ir::Graph& graph, const FileSource& source) {
+  TemporaryFile file = TRY(TemporaryFile::make(path));
+  SectionWriter sections(file);
   flatbuffers::FlatBufferBuilder builder(1 << 16);
   GraphWriter writer(builder);
   const auto root = writer.graph(graph);
-  // Offsets come behind the metadata, whose length does not depend on them: sections count from the first page after it, and the
-  // reader adds that base.
-  std::vector<fb::Section> sections;
-  uint64_t at = 0;
-  for (const Tensor& t : writer.sections()) {
-    sections.emplace_back(at, t.bytes(), checksum({t.as<std::byte>(), t.bytes()}));
-    at = page_up(at + t.bytes());
-  }
-  const auto version = builder.CreateString(info.slipway_version), isa = builder.CreateString(std::string(name(info.isa)));
-  const auto section_list = builder.CreateVectorOfStructs(sections);
-  builder.Finish(fb::CreateEngine(builder, version, isa, info.deterministic, root, section_list));
+  std::vector<flatbuffers::Offset<fb::Constant>> constants;
+  for (const Tensor& t : writer.constants()) constants.push_back(TRY(write_constant(builder, sections, t, source)));
+  std::vector<flatbuffers::Offset<fb::Choice>> choices;
+  for (const plan::Choice& choice : source.choices) choices.push_back(write_choice(builder, choice));
+  const auto version = builder.CreateString(source.info.slipway_version);
+  const auto isa = builder.CreateString(std::string(name(source.info.isa)));
+  const auto section_list = builder.CreateVectorOfStructs(sections.sections());
+  const auto constant_list = builder.CreateVector(constants);
+  const auto choice_list = builder.CreateVector(choices);
+  builder.Finish(
+      fb::CreateEngine(builder, version, isa, source.info.deterministic, root, section_list, constant_list, choice_list));
   const std::span metadata(reinterpret_cast<const std::byte*>(builder.GetBufferPointer()), builder.GetSize());
 
   Header header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kFormatVersion;
   header.byte_order = kByteOrder;
-  header.metadata_offset = kPage;
+  header.metadata_offset = sections.end();
   header.metadata_length = metadata.size();
   header.metadata_checksum = checksum(metadata);
+  header.file_length = header.metadata_offset + metadata.size();
   header.header_checksum = header_sum(header);
-
-  TemporaryFile file = TRY(TemporaryFile::make(path));
-  const std::vector<std::byte> zeros(kPage);
-  TRY(file.write(zeros.data(), kPage, 0));
+  TRY(file.write(metadata.data(), metadata.size(), header.metadata_offset));
   TRY(file.write(&header, sizeof header, 0));
-  TRY(file.write(metadata.data(), metadata.size(), kPage));
-  const uint64_t base = page_up(kPage + metadata.size());
-  for (size_t i = 0; i < sections.size(); ++i) {
-    TRY(file.write(writer.sections()[i].data(), sections[i].length(), base + sections[i].offset()));
-  }
-  if (const uint64_t end = base + at; sections.empty() || end > base + sections.back().offset() + sections.back().length()) {
-    const uint64_t last = sections.empty() ? kPage + metadata.size() : base + sections.back().offset() + sections.back().length();
-    TRY(file.write(zeros.data(), std::min<uint64_t>(kPage, end - last), last));
-  }
   return file.keep(path);
 }
 
-Result<ir::Graph> read_engine_file(const FileBytes& file, bool verify_weights, FileInfo* info) {
-  const std::span<const std::byte> bytes = file.bytes();
-  Header header;
-  if (!is_engine_file(bytes)) return Error(ErrorCode::invalid_model, "not an engine file");
-  if (bytes.size() < sizeof header) return damaged("it ends within its header");
-  std::memcpy(&header, bytes.data(), sizeof header);
-  if (header.version > kFormatVersion) {
-    return fail(ErrorCode::unsupported,
-                "the engine file has format {} of a newer slipway, this one reads up to {}; build it again or upgrade",
-                header.version, kFormatVersion);
-  }
-  if (header.byte_order != kByteOrder || header.version == 0 || header.header_checksum != header_sum(header))
-    return damaged("its header is wrong");
-  if (header.metadata_offset > bytes.size() || header.metadata_length > bytes.size() - header.metadata_offset) {
-    return damaged("it ends within its metadata");
-  }
-  const std::span metadata = bytes.subspan(header.metadata_offset, header.metadata_length);
-  if (checksum(metadata) != header.metadata_checksum) return damaged("its metadata does not match its checksum");
+Result<FileContents> read_engine_file(const FileBytes& file, bool verify_weights) {
+  const std::span<const std::byte> metadata = TRY(read_metadata(file.bytes()));
   flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(metadata.data()), metadata.size(), 256, kMaxTables);
   if (!fb::VerifyEngineBuffer(verifier)) return damaged("its metadata is malformed");
   const fb::Engine& engine = *fb::GetEngine(metadata.data());
-  const uint64_t base = page_up(header.metadata_offset + header.metadata_length);
 
-  const auto* sections = engine.sections();
-  const uint32_t count = sections == nullptr ? 0 : sections->size();
-  uint64_t section_bytes = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    const fb::Section& s = *sections->Get(i);
-    if (s.offset() % kPage != 0 || base > bytes.size() || s.offset() > bytes.size() - base ||
-        s.length() > bytes.size() - base - s.offset()) {
-      return damaged("it ends within its weights");
+  FileContents out;
+  const auto end = static_cast<uint64_t>(metadata.data() - file.bytes().data());
+  const SectionReader sections = TRY(SectionReader::make(file, engine, end, verify_weights));
+  out.info.slipway_version = engine.slipway_version() == nullptr ? "" : engine.slipway_version()->str();
+  out.info.isa = parse_isa(engine.isa() == nullptr ? "" : engine.isa()->str()).value_or(Isa::portable);
+  out.info.deterministic = engine.deterministic();
+  out.info.metadata_bytes = metadata.size();
+  out.info.sections = sections.count();
+  out.constants = TRY(read_constants(engine, sections, file, out.info));
+  const ConstantReader constant = [&](int index, ElementType type, const Dims& dims) -> Result<Tensor> {
+    if (static_cast<size_t>(index) >= out.constants.size()) return damaged("a tensor names a constant that is not there");
+    const StoredConstant& c = out.constants[static_cast<size_t>(index)];
+    if (type == ElementType::string || c.bytes != byte_size(type, dims.count())) {
+      return damaged("a constant's length does not fit its tensor");
     }
-    section_bytes += s.length();
-    if (verify_weights && checksum(bytes.subspan(base + s.offset(), s.length())) != s.checksum()) {
-      return damaged(fmt::format("weight section {} does not match its checksum", i));
-    }
-  }
-  if (info != nullptr) {
-    info->slipway_version = engine.slipway_version() == nullptr ? "" : engine.slipway_version()->str();
-    info->isa = parse_isa(engine.isa() == nullptr ? "" : engine.isa()->str()).value_or(Isa::portable);
-    info->deterministic = engine.deterministic();
-    info->metadata_bytes = metadata.size();
-    info->sections = count;
-    info->section_bytes = section_bytes;
-  }
-  const SectionReader read_section = [&](int index, ElementType type, const Dims& dims) -> Result<Tensor> {
-    if (static_cast<uint32_t>(index) >= count) return damaged("a constant names a section that is not there");
-    const fb::Section& s = *sections->Get(static_cast<uint32_t>(index));
-    if (type == ElementType::string || s.length() != byte_size(type, dims.count()))
-      return damaged("a section's length does not fit its constant");
-    return Tensor(type, dims, file.owner(), bytes.data() + base + s.offset());
+    return Tensor(type, dims, c.owner, c.data);
   };
-  ir::Graph graph = TRY(read_graph(*engine.graph(), read_section));
-  TRY(ir::verify(graph));
-  return graph;
+  out.graph = TRY(read_graph(*engine.graph(), constant));
+  TRY(ir::verify(out.graph));
+  out.choices = TRY(read_choices(engine));
+  return out;
 }
 
 }  // namespace slipway::engine

@@ -45,14 +45,14 @@ Result<ir::Fact> read_fact(const fb::Fact* f, int depth = 0) {
   return out;
 }
 
-Result<Tensor> read_tensor(const fb::Tensor& t, const SectionReader& section) {
+Result<Tensor> read_tensor(const fb::Tensor& t, const ConstantReader& constant) {
   const ElementType type = TRY(element_type(t.type()));
   if (type == ElementType::undefined) return damaged("a constant without a type");
   std::vector<int64_t> extents;
   if (t.dims() != nullptr) extents.assign(t.dims()->begin(), t.dims()->end());
   if (extents.size() > kMaxRank || checked_count(extents, kMaxElements) < 0) return damaged("a constant with impossible extents");
   const Dims dims{std::span<const int64_t>(extents)};
-  if (t.section() >= 0) return section(t.section(), type, dims);
+  if (t.constant() >= 0) return constant(t.constant(), type, dims);
   if (type == ElementType::string) {
     if ((t.strings() == nullptr ? 0 : t.strings()->size()) != static_cast<uint64_t>(dims.count()))
       return damaged("a count of strings");
@@ -77,17 +77,17 @@ std::vector<std::string> strings(const flatbuffers::Vector<flatbuffers::Offset<f
   return out;
 }
 
-Result<ir::AttrValue> read_attr(const fb::Attr& a, const SectionReader& section, int depth) {
+Result<ir::AttrValue> read_attr(const fb::Attr& a, const ConstantReader& constant, int depth) {
   const auto tensors = [&]() -> Result<std::vector<Tensor>> {
     std::vector<Tensor> out;
     for (uint32_t i = 0; a.tensors() != nullptr && i < a.tensors()->size(); ++i)
-      out.push_back(TRY(read_tensor(*a.tensors()->Get(i), section)));
+      out.push_back(TRY(read_tensor(*a.tensors()->Get(i), constant)));
     return out;
   };
   const auto graphs = [&]() -> Result<std::vector<ir::GraphRef>> {
     std::vector<ir::GraphRef> out;
     for (uint32_t i = 0; a.graphs() != nullptr && i < a.graphs()->size(); ++i) {
-      out.push_back(std::make_shared<const ir::Graph>(TRY(read_graph(*a.graphs()->Get(i), section, depth + 1))));
+      out.push_back(std::make_shared<const ir::Graph>(TRY(read_graph(*a.graphs()->Get(i), constant, depth + 1))));
     }
     return out;
   };
@@ -127,7 +127,7 @@ Result<ir::AttrValue> read_attr(const fb::Attr& a, const SectionReader& section,
 
 }  // namespace
 
-Result<ir::Graph> read_graph(const fb::Graph& source, const SectionReader& section, int depth) {
+Result<ir::Graph> read_graph(const fb::Graph& source, const ConstantReader& constant, int depth) {
   if (depth > kMaxGraphDepth) return damaged("sub-graphs are nested too deeply");
   ir::Graph g;
   g.name = text(source.name());
@@ -139,7 +139,7 @@ Result<ir::Graph> read_graph(const fb::Graph& source, const SectionReader& secti
   for (uint32_t i = 0; source.values() != nullptr && i < source.values()->size(); ++i) {
     const fb::Value& v = *source.values()->Get(i);
     const ir::ValueId id = g.add_value(text(v.name()), TRY(read_fact(v.fact())));
-    if (v.constant() != nullptr) g.value(id).constant = TRY(read_tensor(*v.constant(), section));
+    if (v.constant() != nullptr) g.value(id).constant = TRY(read_tensor(*v.constant(), constant));
   }
   const auto valid = [&](uint32_t v) { return v < g.value_count(); };
   for (uint32_t i = 0; source.nodes() != nullptr && i < source.nodes()->size(); ++i) {
@@ -153,7 +153,7 @@ Result<ir::Graph> read_graph(const fb::Graph& source, const SectionReader& secti
     node.attrs = ir::Attrs(node.op->attrs);
     for (uint32_t k = 0; n.attrs() != nullptr && k < n.attrs()->size(); ++k) {
       const fb::Attr& a = *n.attrs()->Get(k);
-      TRY(node.attrs.set(text(a.name()), TRY(read_attr(a, section, depth))));
+      TRY(node.attrs.set(text(a.name()), TRY(read_attr(a, constant, depth))));
     }
     node.inputs = list<ir::ValueId>(n.inputs());
     node.outputs = list<ir::ValueId>(n.outputs());

@@ -11,9 +11,9 @@ namespace slipway::engine {
 /// Sub-graphs inside sub-graphs at most this deep.
 constexpr int kMaxGraphDepth = 32;
 
-/// The bytes of section `index`, checked to hold `bytes`.
-using SectionReader = std::function<Result<Tensor>(int index, ElementType type, const Dims& dims)>;
+/// Constant `index` of the file as a tensor; an error when there is none of these bytes.
+using ConstantReader = std::function<Result<Tensor>(int index, ElementType type, const Dims& dims)>;
 
-Result<ir::Graph> read_graph(const fb::Graph& graph, const SectionReader& section, int depth = 0);
+Result<ir::Graph> read_graph(const fb::Graph& graph, const ConstantReader& constant, int depth = 0);
 
 }  // namespace slipway::engine

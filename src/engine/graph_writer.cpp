@@ -1,7 +1,5 @@
 #include "engine/graph_writer.hpp"
 
-#include <map>
-
 #include "engine/engine_file.hpp"
 
 namespace slipway::engine {
@@ -27,14 +25,13 @@ Offset<fb::Tensor> GraphWriter::tensor(const Tensor& t) {
     for (int64_t i = 0; i < t.count(); ++i) strings.push_back(b_.CreateString(t.as<std::string>()[i]));
     return fb::CreateTensor(b_, static_cast<uint8_t>(t.type()), dims, -1, 0, b_.CreateVector(strings));
   }
-  if (t.bytes() < kSectionBytes) {
+  if (t.bytes() < kConstantBytes) {
     const auto bytes = b_.CreateVector(t.as<uint8_t>(), t.bytes());
     return fb::CreateTensor(b_, static_cast<uint8_t>(t.type()), dims, -1, bytes);
   }
-  size_t index = 0;
-  while (index < sections_.size() && !(sections_[index].data() == t.data() && sections_[index].bytes() == t.bytes())) ++index;
-  if (index == sections_.size()) sections_.push_back(t);
-  return fb::CreateTensor(b_, static_cast<uint8_t>(t.type()), dims, static_cast<int>(index));
+  const auto [at, fresh] = known_.try_emplace({t.data(), t.bytes()}, static_cast<int>(constants_.size()));
+  if (fresh) constants_.push_back(t);
+  return fb::CreateTensor(b_, static_cast<uint8_t>(t.type()), dims, at->second);
 }
 
 Offset<fb::Attr> GraphWriter::attr(const ir::AttrEntry& entry) {
@@ -88,12 +85,18 @@ Offset<fb::Node> GraphWriter::node(const ir::Node& n) {
 }
 
 Offset<fb::Graph> GraphWriter::graph(const ir::Graph& g) {
+  std::vector<bool> used(g.value_count(), false);
+  for (ir::NodeId id = 0; id < g.node_slots(); ++id) {
+    for (ir::ValueId v : g.node(id).inputs) {
+      if (v != ir::kNone) used[v] = true;
+    }
+  }
+  for (ir::ValueId v : g.outputs()) used[v] = true;
   std::vector<Offset<fb::Value>> values;
   for (ir::ValueId v = 0; v < g.value_count(); ++v) {
     const ir::ValueInfo& info = g.value(v);
     Offset<fb::Tensor> constant;
-    const bool used = info.is_constant();
-    if (used) constant = tensor(info.constant);
+    if (info.is_constant() && used[v]) constant = tensor(info.constant);
     const auto name = b_.CreateString(info.name);
     const auto f = fact(info.fact);
     values.push_back(fb::CreateValue(b_, name, f, constant));

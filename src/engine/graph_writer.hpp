@@ -3,6 +3,7 @@
 
 #include <flatbuffers/flatbuffers.h>
 
+#include <map>
 #include <vector>
 
 #include "engine/engine_generated.h"
@@ -10,13 +11,14 @@
 
 namespace slipway::engine {
 
-/// Writes graphs into a builder and collects the tensors that want a section of their own.
+/// Writes graphs into a builder and collects the constants that are too large to lie in it.
 class GraphWriter {
  public:
   explicit GraphWriter(flatbuffers::FlatBufferBuilder& builder) : b_(builder) {}
 
   flatbuffers::Offset<fb::Graph> graph(const ir::Graph& graph);
-  const std::vector<Tensor>& sections() const { return sections_; }
+  /// Their bytes are to be written as Engine.constants, in this order.
+  const std::vector<Tensor>& constants() const { return constants_; }
 
  private:
   flatbuffers::Offset<fb::Fact> fact(const ir::Fact& fact);
@@ -25,7 +27,8 @@ class GraphWriter {
   flatbuffers::Offset<fb::Node> node(const ir::Node& node);
 
   flatbuffers::FlatBufferBuilder& b_;
-  std::vector<Tensor> sections_;
+  std::vector<Tensor> constants_;
+  std::map<std::pair<const void*, size_t>, int> known_;  ///< by address and bytes
 };
 
 }  // namespace slipway::engine

@@ -10,12 +10,14 @@ struct Chosen {
   tactic::Verdict verdict;
 };
 
+/// What a choice depends on: node name, operator, element types, extents and formats.
+uint64_t choice_key(const tactic::Query& query);
 /// The estimated time of changing a tensor's format.
 double reorder_cost_us(const tactic::TensorDesc& desc);
 /// True when the two formats are the same bytes for these extents (one pixel, whole channel blocks).
 bool same_bytes(const Dims& dims, tactic::Format a, tactic::Format b);
 
-/// `chosen.tactic` is nullptr when nothing but the reference accepts and the node is a group: split it.
+/// `chosen.tactic` is nullptr when nothing accepts. With a `record` every tactic is asked and stands in it.
 Chosen choose(const tactic::Query& query, const PlanOptions& options, Choice* record);
 
 }  // namespace slipway::plan

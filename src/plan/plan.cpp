@@ -34,7 +34,11 @@ struct Stand {
 
 class Planner final {
  public:
-  Planner(Plan& plan, const PlanOptions& options) : plan_(plan), graph_(plan.graph), options_(options) {}
+  Planner(Plan& plan, const PlanOptions& options)
+      : plan_(plan), graph_(plan.graph), options_(options), reorder_options_(options) {
+    reorder_options_.references_only = false;
+    reorder_options_.forced_tactic.clear();
+  }
 
   Status run(std::span<const NodeId> order, std::span<const ValueId> wanted) {
     stands_.resize(graph_.value_count());
@@ -52,8 +56,7 @@ class Planner final {
     }
     for (NodeId id : order) TRY(add_node(id));
     TRY(add_outputs(wanted));
-    lay_out();
-    return {};
+    return lay_out();
   }
 
  private:
@@ -107,8 +110,7 @@ class Planner final {
     node.attrs = ir::Attrs(tactic::ReorderAttrs{from, to});
     const TensorDesc in = describe(v, from), out = describe(v, to);
     const tactic::Query query{node, std::span(&in, 1), std::span(&out, 1), options_.machine, options_.tactics};
-    Choice unused;
-    const Chosen chosen = choose(query, options_with_reorder(), &unused);
+    const Chosen chosen = choose(query, reorder_options_, nullptr);
     if (chosen.tactic == nullptr) return fail(ErrorCode::internal, "no tactic turns {} into {}", name(from), name(to));
     Step step;
     step.op = "Reorder";
@@ -122,13 +124,6 @@ class Planner final {
     touch(to_buffer);
     plan_.steps.push_back(std::move(step));
     return {};
-  }
-  /// Reorders are the same under references_only and forced tactics.
-  const PlanOptions& options_with_reorder() {
-    reorder_options_ = options_;
-    reorder_options_.references_only = false;
-    reorder_options_.forced_tactic.clear();
-    return reorder_options_;
   }
 
   void touch(uint32_t buffer) { buffers_[buffer].last = std::max(buffers_[buffer].last, now()); }
@@ -171,9 +166,9 @@ class Planner final {
     for (ValueId v : node.inputs) inputs.push_back(describe(v, v == kNone ? Format::plain : stand_of(v).format));
     for (ValueId v : node.outputs) outputs.push_back(describe(v, Format::plain));
     const tactic::Query query{node, inputs, outputs, options_.machine, options_.tactics};
-    Choice record{node.name, std::string(node.op->name), {}};
-    Chosen chosen = choose(query, options_, options_.explain ? &record : nullptr);
-    if (options_.explain) plan_.choices.push_back(std::move(record));
+    Choice record{0, node.name, std::string(node.op->name), {}};
+    Chosen chosen = choose(query, options_, options_.record ? &record : nullptr);
+    if (options_.record) plan_.choices.push_back(std::move(record));
     if (chosen.tactic == nullptr) {
       return fail(ErrorCode::unsupported, "no tactic runs {} on these types", node.op->name)
           .with(fmt::format("in node '{}'", node.name));
@@ -247,7 +242,7 @@ class Planner final {
     return {};
   }
 
-  void lay_out() {
+  Status lay_out() {
     std::vector<Lifetime> lifetimes;
     std::vector<uint32_t> ids;
     const auto end = static_cast<uint32_t>(plan_.steps.empty() ? 0 : plan_.steps.size() - 1);
@@ -264,12 +259,18 @@ class Planner final {
     for (size_t s = 0; s < plan_.steps.size(); ++s) {
       Step& step = plan_.steps[s];
       for (size_t i = 0; i < use_[s].inputs.size(); ++i) {
-        if (use_[s].inputs[i] != kNone) step.inputs[i] = buffers_[use_[s].inputs[i]].place;
+        if (use_[s].inputs[i] == kNone) continue;
+        const Buffer& buffer = buffers_[use_[s].inputs[i]];
+        if (buffer.place.kind == Place::Kind::constant && options_.store != nullptr) {
+          TRY(options_.store->provide(graph_.value(buffer.values.front()).constant));
+        }
+        step.inputs[i] = buffer.place;
       }
       for (size_t i = 0; i < use_[s].outputs.size(); ++i) {
         if (use_[s].outputs[i] != kNone) step.outputs[i] = buffers_[use_[s].outputs[i]].place;
       }
     }
+    return {};
   }
 
   struct Use {
@@ -279,7 +280,7 @@ class Planner final {
   Plan& plan_;
   ir::Graph& graph_;
   const PlanOptions& options_;
-  PlanOptions reorder_options_;
+  PlanOptions reorder_options_;  ///< reorders are the same under references_only and forced tactics
   std::vector<Buffer> buffers_;
   std::vector<std::vector<Stand>> stands_;
   std::vector<uint32_t> remaining_;
@@ -369,9 +370,9 @@ std::vector<InputDesc> descriptions(const ir::Graph& graph) {
 }  // namespace
 
 Result<std::unique_ptr<Plan>> make(const ir::Graph& graph, std::span<const InputDesc> inputs, const PlanOptions& options) {
-  Specialised special = TRY(specialise(graph, inputs));
+  Specialised special = TRY(specialise(graph, inputs, options.store));
   while (TRY(split_refused_groups(special.graph, special.order, options))) {
-    special = TRY(specialise(special.graph, descriptions(special.graph)));
+    special = TRY(specialise(special.graph, descriptions(special.graph), options.store));
   }
   auto plan = std::make_unique<Plan>();
   plan->graph = std::move(special.graph);
@@ -405,6 +406,13 @@ Result<std::unique_ptr<Plan>> make(const ir::Graph& graph, std::span<const Input
   Planner planner(*plan, options);
   TRY(planner.run(special.order, wanted));
 
+  const auto provide = [&](ValueId v) -> Status {
+    if (v == kNone || options.store == nullptr || !plan->graph.value(v).is_constant()) return {};
+    return options.store->provide(plan->graph.value(v).constant);
+  };
+  for (NodeId id : plan->host) {
+    for (ValueId v : plan->graph.node(id).inputs) TRY(provide(v));
+  }
   const std::vector<ValueId>& graph_inputs = plan->graph.inputs();
   for (ValueId v : plan->graph.outputs()) {
     ResultSource source{ResultSource::Kind::value, 0, v};
@@ -416,6 +424,7 @@ Result<std::unique_ptr<Plan>> make(const ir::Graph& graph, std::span<const Input
       source = {ResultSource::Kind::input, static_cast<uint32_t>(input - graph_inputs.begin()), v};
     } else if (plan->graph.value(v).is_constant()) {
       source = {ResultSource::Kind::constant, 0, v};
+      TRY(provide(v));
     }
     plan->results.push_back(source);
   }

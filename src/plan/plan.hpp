@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "ir/graph.hpp"
@@ -49,18 +50,24 @@ struct ResultSource {
   ir::ValueId value = ir::kNone;
 };
 
-/// What explain says of one node: every tactic with its cost or refusal.
+/// What was chosen for one node: every tactic with its cost or refusal. For explain, and kept in engine files.
 struct Choice {
+  uint64_t key = 0;  ///< of node, types, extents and formats (choose.hpp)
   std::string node, op;
   struct Candidate {
-    std::string_view tactic;
-    bool accepted;
-    double cost_us;
-    std::string text;
-    bool chosen;
+    std::string tactic;
+    bool accepted = false;
+    double cost_us = 0;      ///< estimated, reorders included
+    double measured_us = 0;  ///< 0: not measured
+    std::string text;        ///< the recipe, or why not
+    bool chosen = false;
   };
   std::vector<Candidate> candidates;
+
+  const Candidate* winner() const;
 };
+/// By key.
+using Choices = std::unordered_map<uint64_t, Choice>;
 
 struct Memory {
   size_t arena_bytes = 0;      ///< all buffers and the scratch
@@ -89,6 +96,12 @@ class PackedStore {
   /// The constant packed by `packing`, made on first use. Thread-safe. nullopt-like null when the constant is not one of the
   /// model's own.
   virtual Result<tactic::Packed> packed(const Tensor& constant, const tactic::Packing& packing) = 0;
+  /// Sees to it that the constant's own bytes may be read: a store may hold large constants in packed form alone. Whoever reads
+  /// them, at planning or by a step at run time, asks here first; tactics read constants of more than kReadableBytes through
+  /// pack() or at run time only. Thread-safe.
+  virtual Status provide(const Tensor& constant) = 0;
+
+  static constexpr size_t kReadableBytes = 4096;
 };
 
 struct PlanOptions {
@@ -96,10 +109,11 @@ struct PlanOptions {
   tactic::Options tactics;
   const tactic::TacticList* tactic_list = nullptr;
   PackedStore* store = nullptr;
-  bool references_only = false;  ///< no tactic but the reference
-  bool keep_values = false;      ///< every value keeps its buffer to the end (taps)
-  bool explain = false;          ///< record choices
-  std::string forced_tactic;     ///< non-empty: this tactic wherever it accepts (conformance tests)
+  const Choices* made = nullptr;  ///< choices to keep to instead of choosing anew, where the tactic still accepts
+  bool references_only = false;   ///< no tactic but the reference
+  bool keep_values = false;       ///< every value keeps its buffer to the end (taps)
+  bool record = false;            ///< ask every tactic and keep what was chosen in Plan::choices
+  std::string forced_tactic;      ///< non-empty: this tactic wherever it accepts (conformance tests)
 };
 
 /// What is known of one graph input when a plan is made.

@@ -44,7 +44,7 @@ bool foldable(const ir::Graph& graph, const ir::Node& node) {
   return all_known(graph, node) || node.is("Shape") || node.is("Size");
 }
 
-Status fold(ir::Graph& graph, NodeId id) {
+Status fold(ir::Graph& graph, NodeId id, PackedStore* store) {
   const ir::Node& node = graph.node(id);
   std::vector<Tensor> shells;  // Shape and Size read extents alone: a tensor without bytes stands for the input
   shells.reserve(node.inputs.size());
@@ -53,6 +53,7 @@ Status fold(ir::Graph& graph, NodeId id) {
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == kNone) continue;
     const ir::ValueInfo& v = graph.value(node.inputs[i]);
+    if (v.is_constant() && store != nullptr) TRY(store->provide(v.constant));
     values[i] = v.is_constant() ? ir::Value(v.constant) : ir::Value(Tensor(v.fact.type, v.fact.dims(), nullptr, nullptr));
     arguments[i] = &values[i];
   }
@@ -111,7 +112,7 @@ void inline_body(ir::Graph& graph, NodeId id, const ir::Graph& body, size_t firs
   }
 }
 
-Result<Specialised> specialise(const ir::Graph& source, std::span<const InputDesc> inputs) {
+Result<Specialised> specialise(const ir::Graph& source, std::span<const InputDesc> inputs, PackedStore* store) {
   Specialised out{source, {}, {}, {}};
   ir::Graph& graph = out.graph;
   if (inputs.size() != graph.inputs().size()) {
@@ -158,7 +159,7 @@ Result<Specialised> specialise(const ir::Graph& source, std::span<const InputDes
         if (node.outputs[i] != kNone) graph.value(node.outputs[i]).fact = std::move(facts[i]);
       }
       if (foldable(graph, node) && extents_known(graph, node)) {
-        TRY(fold(graph, id));
+        TRY(fold(graph, id, store));
       } else if (node.op->has(OpInfo::kDataDependent) || node.op->has(OpInfo::kHasSubgraph) || !all_static(graph, node)) {
         mark_unknown();
       } else {

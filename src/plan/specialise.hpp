@@ -13,7 +13,8 @@ struct Specialised {
   std::vector<ir::NodeId> rest;   ///< everything after them
 };
 
-Result<Specialised> specialise(const ir::Graph& graph, std::span<const InputDesc> inputs);
+/// `store` (may be null) is asked before a constant's bytes are read.
+Result<Specialised> specialise(const ir::Graph& graph, std::span<const InputDesc> inputs, PackedStore* store);
 
 /// Replaces a node by the nodes of `body` (its inputs: the node's inputs from `first_input` on). Facts of copied values are kept.
 void inline_body(ir::Graph& graph, ir::NodeId node, const ir::Graph& body, size_t first_input);

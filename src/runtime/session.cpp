@@ -17,6 +17,12 @@ Error fault_error(const plan::Step& step, tactic::Fault fault, const std::string
   return fail(ErrorCode::data_fault, "node '{}' ({}): {}", step.name, step.op, text.empty() ? std::string(name(fault)) : text);
 }
 
+/// Small enough for its value to be part of a signature.
+bool has_signature(const ir::Value& value) {
+  const Tensor* t = value.tensor();
+  return t != nullptr && t->type() != ElementType::string && t->count() <= plan::kMaxSignatureElements;
+}
+
 /// A step's value as a plain tensor of its own.
 Tensor plain_copy(const ir::Graph& graph, ir::ValueId value, tactic::Format format, const void* data) {
   const Dims dims = graph.value(value).fact.dims();
@@ -44,6 +50,19 @@ Tensor plain_copy(const ir::Graph& graph, ir::ValueId value, tactic::Format form
 }
 
 }  // namespace
+
+std::vector<plan::InputDesc> describe(const ir::Graph& graph, std::span<const ir::Value> inputs,
+                                      const std::vector<bool>& by_value) {
+  std::vector<plan::InputDesc> out;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor* t = inputs[i].tensor();
+    plan::InputDesc desc{graph.value(graph.inputs()[i]).fact, {}};
+    if (t != nullptr) desc.fact = ir::Fact::tensor(t->type(), t->dims());
+    if (by_value[i] && has_signature(inputs[i])) desc.value = t->clone();
+    out.push_back(std::move(desc));
+  }
+  return out;
+}
 
 /// A Plan with its pointers resolved against this Session's arena.
 struct Session::Bound {
@@ -141,26 +160,14 @@ Result<Session::Bound*> Session::bind(const ir::Graph& graph, std::span<const ir
     }
   };
   const std::vector<bool> by_value = plans_->shape_inputs(graph);
-  const auto value_counts = [&](size_t i) {
-    const Tensor* t = inputs[i].tensor();
-    return by_value[i] && t != nullptr && t->type() != ElementType::string && t->count() <= plan::kMaxSignatureElements;
-  };
-  for (size_t i = 0; i < inputs.size(); ++i) append(inputs[i], value_counts(i));
+  for (size_t i = 0; i < inputs.size(); ++i) append(inputs[i], by_value[i] && has_signature(inputs[i]));
 
   if (latest_ == nullptr || latest_->signature != signature_) {
     auto at = bound_.find(signature_);
     if (at == bound_.end()) {
-      std::vector<plan::InputDesc> described;
-      for (size_t i = 0; i < inputs.size(); ++i) {
-        const Tensor* t = inputs[i].tensor();
-        plan::InputDesc desc{graph.value(graph.inputs()[i]).fact, {}};
-        if (t != nullptr) desc.fact = ir::Fact::tensor(t->type(), t->dims());
-        if (value_counts(i)) desc.value = t->clone();
-        described.push_back(std::move(desc));
-      }
       auto fresh = std::make_unique<Bound>();
       fresh->signature = signature_;
-      fresh->plan = TRY(plans_->get(signature_, graph, described));
+      fresh->plan = TRY(plans_->get(signature_, graph, describe(graph, inputs, by_value)));
       fresh->results.resize(fresh->plan->outputs.size());
       if (bound_.size() >= kMaxBoundPlans) bound_.clear();
       at = bound_.emplace(signature_, std::move(fresh)).first;

@@ -28,6 +28,10 @@ struct RunOptions {
   std::function<void(const std::string&, const Tensor&)> tap;
 };
 
+/// What a plan needs to know of these inputs of `graph`, which match it in number; `by_value` as PlanCache::shape_inputs tells.
+std::vector<plan::InputDesc> describe(const ir::Graph& graph, std::span<const ir::Value> inputs,
+                                      const std::vector<bool>& by_value);
+
 /// Not thread-safe; cheap to make. Many Sessions share one PlanCache.
 class Session {
  public:
