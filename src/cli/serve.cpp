@@ -1,6 +1,8 @@
 // slipway serve: models behind the KServe v2 protocol, until SIGTERM.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "base/format.hpp"
 #include "cli/cli.hpp"
@@ -11,25 +13,44 @@ namespace {
 
 struct ServeOptions {
   ModelOptions build;
-  std::vector<std::string> models;
+  std::vector<std::string> models, load;
+  std::string folder, control = "none";
   serve::HttpOptions http;
   serve::QueueOptions queue;
   uint16_t http_port = 8000, metrics_port = 8002;
   int header_timeout = 10, body_timeout = 60, idle_timeout = 75, drain_timeout = 30;
 };
 
-Status load_models(const ServeOptions& options, serve::Repository& repository, serve::Metrics& metrics) {
-  serve::Model::Options model;
-  model.engine = TRY(engine_options(options.build));
-  model.engine.verify_weights = true;
-  model.queue = options.queue;
+Result<serve::Repository::Options> repository_options(const ServeOptions& options) {
+  serve::Repository::Options out;
+  out.model.engine = TRY(engine_options(options.build));
+  out.model.engine.verify_weights = true;
+  out.model.queue = options.queue;
+  out.folder = options.folder;
+  return out;
+}
+
+/// The models to load before serving: those given by name, and of the folder all, or in explicit control those asked for.
+Status load_models(const ServeOptions& options, serve::Repository& repository) {
+  std::set<std::string> names;
   for (const std::string& text : options.models) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0) {
       return fail(ErrorCode::invalid_argument, "--model {}: write it as NAME=PATH", text);
     }
-    const Progress progress("loading " + text);
-    TRY(repository.add(TRY(serve::Model::load(text.substr(0, equals), text.substr(equals + 1), model, metrics))));
+    names.insert(text.substr(0, equals));
+    TRY(repository.add({text.substr(0, equals), "1", text.substr(equals + 1)}));
+  }
+  const bool all = options.control == "none" || std::count(options.load.begin(), options.load.end(), "*") != 0;
+  for (const serve::IndexEntry& entry : TRY(repository.index())) {
+    if (all) names.insert(entry.name);
+  }
+  for (const std::string& name : options.load) {
+    if (name != "*") names.insert(name);
+  }
+  for (const std::string& name : names) {
+    const Progress progress("loading " + name);
+    TRY(repository.load(name));
   }
   return {};
 }
@@ -42,9 +63,10 @@ Status run_server(const ServeOptions& options) {
   http.drain_timeout = std::chrono::seconds(options.drain_timeout);
   serve::Metrics metrics;
   serve::HttpServer server(http);
-  serve::Repository repository;  // ends before the server: its last answers need the server's connections
-  TRY(load_models(options, repository, metrics));
-  serve::Router router(repository, metrics, SLIPWAY_VERSION);
+  // The repository ends before the server: its last answers need the server's connections.
+  serve::Repository repository(TRY(repository_options(options)), metrics);
+  TRY(load_models(options, repository));
+  serve::Router router(repository, metrics, {SLIPWAY_VERSION, options.control == "explicit"});
   const uint16_t port = TRY(server.listen(options.http_port, [&](serve::Request request, serve::Responder respond) {
     router.handle(std::move(request), std::move(respond));
   }));
@@ -64,7 +86,16 @@ Status run_server(const ServeOptions& options) {
 void add_serve(CLI::App& app, Work& work) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App& command = *app.add_subcommand("serve", "Serve models over HTTP (KServe v2)");
-  command.add_option("--model", options->models, "NAME=PATH of a model or engine file (repeatable)")->required();
+  auto* models = command.add_option_group("models")->require_option(1, 0);
+  models->add_option("--model", options->models, "NAME=PATH of a model or engine file (repeatable)");
+  auto* folder = models->add_option("--model-repository", options->folder,
+                                    "Folder of models: NAME/VERSION/model.onnx or model.slip, NAME.onnx, NAME.slip");
+  folder->check(CLI::ExistingDirectory);
+  command.add_option("--model-control-mode", options->control, "explicit: clients may load and unload the folder's models")
+      ->check(CLI::IsMember({"none", "explicit"}))
+      ->capture_default_str();
+  command.add_option("--load-model", options->load, "Model to load at the start under explicit control; * is all (repeatable)")
+      ->needs(folder);
   command.add_option("--address", options->http.address, "IP address to listen at")->capture_default_str();
   command.add_option("--http-port", options->http_port, "Port of the protocol; 0 picks one")->capture_default_str();
   command.add_option("--metrics-port", options->metrics_port, "Port of GET /metrics; 0 picks one")->capture_default_str();

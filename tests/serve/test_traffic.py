@@ -100,6 +100,7 @@ def test_a_timeout_ends_what_runs_and_what_waits(serve, slow):
     thread = threading.Thread(target=ask)
     thread.start()
     until(lambda: pending(server) == 1)
+    time.sleep(0.05)
     blocker.close()
     thread.join()
     assert results[0][0] == 503 and "longer than its timeout of 1000 us" in results[0][1]

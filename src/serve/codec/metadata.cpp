@@ -3,6 +3,7 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include "base/format.hpp"
 #include "serve/codec/json.hpp"
 
 namespace slipway::serve {
@@ -135,7 +136,8 @@ std::string render_server(std::string_view version) {
     put(w, "version", version);
     w.Key("extensions");
     w.StartArray();
-    for (const char* name : {"classification", "model_configuration", "binary_tensor_data", "parameters", "statistics"})
+    for (const char* name :
+         {"classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"})
       put(w, name);
     w.EndArray();
   });
@@ -194,16 +196,16 @@ std::string render_statistics(std::span<const NamedStatistics> models) {
   });
 }
 
-std::string render_index(std::span<const IndexEntry> models) {
+std::string render_index(std::span<const IndexLine> models) {
   rapidjson::StringBuffer buffer;
   Writer w(buffer);
   w.StartArray();
-  for (const IndexEntry& entry : models) {
+  for (const IndexLine& entry : models) {
     w.StartObject();
     put(w, "name", entry.name);
     put(w, "version", entry.version);
-    put(w, "state", "READY");
-    put(w, "reason", "");
+    put(w, "state", entry.state);
+    put(w, "reason", entry.reason);
     w.EndObject();
   }
   w.EndArray();
@@ -222,12 +224,28 @@ std::string render_error(std::string_view text) {
   return object([&](Writer& w) { put(w, "error", text); });
 }
 
-Status check_index_request(std::string_view body) {
+Result<bool> parse_index_request(std::string_view body) {
+  if (body.empty()) return false;
+  const rapidjson::Document document = TRY(parse_json(body));
+  if (document.IsObject() && !document.HasMember("ready")) return false;
+  if (document.IsObject() && document["ready"].IsBool()) return document["ready"].GetBool();
+  return Error(ErrorCode::invalid_argument, "the body must be empty or an object like {\"ready\": true}");
+}
+
+Status check_control_request(std::string_view body) {
   if (body.empty()) return {};
   const rapidjson::Document document = TRY(parse_json(body));
-  const bool object = document.IsObject();
-  if (object && (!document.HasMember("ready") || document["ready"].IsBool())) return {};
-  return Error(ErrorCode::invalid_argument, "the body must be empty or an object like {\"ready\": true}");
+  if (!document.IsObject()) return Error(ErrorCode::invalid_argument, "the body must be empty or an object");
+  if (!document.HasMember("parameters")) return {};
+  const rapidjson::Value& parameters = document["parameters"];
+  if (!parameters.IsObject()) return Error(ErrorCode::invalid_argument, "\"parameters\" must be an object");
+  for (const auto& entry : parameters.GetObject()) {
+    const std::string_view key(entry.name.GetString(), entry.name.GetStringLength());
+    if (key == "config" || key.substr(0, 5) == "file:") {
+      return fail(ErrorCode::unsupported, "parameter '{}': a model is loaded as it lies in the model repository", key);
+    }
+  }
+  return {};
 }
 
 }  // namespace slipway::serve

@@ -11,10 +11,6 @@
 
 namespace slipway::serve {
 
-struct IndexEntry {
-  std::string_view name, version;
-};
-
 std::string render_server(std::string_view version);
 std::string render_model(const ModelSpec& model);
 std::string render_config(const ModelSpec& model, int sessions);
@@ -23,11 +19,16 @@ struct NamedStatistics {
   Statistics statistics;
 };
 std::string render_statistics(std::span<const NamedStatistics> models);
-/// Every entry is ready.
-std::string render_index(std::span<const IndexEntry> models);
+struct IndexLine {
+  std::string_view name, version, state, reason;  ///< state: "READY", "LOADING", "UNAVAILABLE"
+};
+std::string render_index(std::span<const IndexLine> models);
 std::string render_ready(std::string_view model);
 std::string render_error(std::string_view text);
-/// The body of an index request: empty, or an object whose "ready" asks for ready models only.
-Status check_index_request(std::string_view body);
+/// The body of an index request: empty, or an object. True when its "ready" asks for ready models only.
+Result<bool> parse_index_request(std::string_view body);
+/// The body of a request to load or unload: empty, or an object without what this server does not do. unsupported when it brings
+/// a configuration or files of its own.
+Status check_control_request(std::string_view body);
 
 }  // namespace slipway::serve

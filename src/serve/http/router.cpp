@@ -97,6 +97,23 @@ bool is_infer(const std::vector<std::string>& path) {
          (path.size() == 4 || (path.size() == 6 && path[3] == "versions"));
 }
 
+bool is_control(const std::vector<std::string>& path) {
+  return path.size() == 5 && path[0] == "v2" && path[1] == "repository" && path[2] == "models" &&
+         (path[4] == "load" || path[4] == "unload");
+}
+
+std::string_view state_name(ModelState state) {
+  switch (state) {
+    case ModelState::ready:
+      return "READY";
+    case ModelState::loading:
+      return "LOADING";
+    case ModelState::unavailable:
+      break;
+  }
+  return "UNAVAILABLE";
+}
+
 std::optional<Encoding> encoding_of(std::string_view name) {
   if (name == "gzip" || name == "x-gzip") return Encoding::gzip;
   if (name == "deflate") return Encoding::deflate;
@@ -168,12 +185,13 @@ void Router::handle(Request request, Responder respond) const {
   try {
     Result<std::vector<std::string>> path = split(request.target);
     if (!path) return respond(reply_of(path.error()));
+    if (is_control(*path)) return control(request, (*path)[3], (*path)[4] == "load", respond);
     if (!is_infer(*path)) {
       Result<Reply> reply = answer(request, *path);
       return respond(reply ? std::move(reply).value() : reply_of(reply.error()));
     }
     const std::string_view version = path->size() == 6 ? std::string_view((*path)[4]) : std::string_view();
-    const Model* model = repository_.find((*path)[2], version);
+    const std::shared_ptr<const Model> model = repository_.find((*path)[2], version);
     if (model == nullptr) {
       return respond(error_reply(
           404, fmt::format("there is no model '{}'{}{}", (*path)[2], version.empty() ? "" : " of version ", version)));
@@ -218,13 +236,9 @@ Result<Reply> Router::answer(const Request& request, const std::vector<std::stri
   const auto is = [&](std::initializer_list<std::string_view> parts) {
     return std::equal(path.begin(), path.end(), parts.begin(), parts.end());
   };
-  if (is({"v2", "repository", "index"})) {
-    if (std::optional<Reply> wrong = wrong_method(request, "POST")) return std::move(*wrong);
-    TRY(check_index_request(request.body));
-    std::vector<IndexEntry> entries;
-    for (const auto& [name, model] : repository_.models()) entries.push_back({name, model->spec().version});
-    return json_reply(render_index(entries));
-  }
+  if (is({"v2", "repository", "index"})) return answer_index(request);
+  if (path.size() >= 4 && path[0] == "v2" && path[1] == "repository")
+    return fail(ErrorCode::unsupported, "this server has one model repository, and no name for it; see /v2/repository/index");
   if (is({"v2", "models", "stats"})) return answer_all_statistics(request);
   if (path.size() >= 3 && path[0] == "v2" && path[1] == "models") return answer_model(request, path);
   const bool live = is({"v2", "health", "live"}), ready = is({"v2", "health", "ready"}), server = is({"v2"}),
@@ -233,16 +247,45 @@ Result<Reply> Router::answer(const Request& request, const std::vector<std::stri
   if (std::optional<Reply> wrong = wrong_method(request, "GET")) return std::move(*wrong);
   if (live) return health_reply(true);
   if (ready) return health_reply(!draining_);
-  if (server) return json_reply(render_server(version_));
+  if (server) return json_reply(render_server(options_.version));
   Reply reply;
   handle_metrics(request, [&](Reply r) { reply = std::move(r); });
   return reply;
 }
 
+Result<Reply> Router::answer_index(const Request& request) const {
+  if (std::optional<Reply> wrong = wrong_method(request, "POST")) return std::move(*wrong);
+  const bool ready_only = TRY(parse_index_request(request.body));
+  const std::vector<IndexEntry> entries = TRY(repository_.index());
+  std::vector<IndexLine> lines;
+  for (const IndexEntry& entry : entries) {
+    if (ready_only && entry.state != ModelState::ready) continue;
+    lines.push_back({entry.name, entry.version, state_name(entry.state), entry.reason});
+  }
+  return json_reply(render_index(lines));
+}
+
+void Router::control(const Request& request, const std::string& model, bool load, const Responder& respond) const {
+  if (std::optional<Reply> wrong = wrong_method(request, "POST")) return respond(std::move(*wrong));
+  if (!options_.model_control) {
+    return respond(error_reply(
+        400, "models are loaded at the start only; start the server with --model-control-mode explicit to load and unload them"));
+  }
+  const Status good = check_control_request(request.body);
+  if (!good) return respond(reply_of(good.error()));
+  auto done = [respond](const Status& status) { respond(status ? Reply() : reply_of(status.error())); };
+  if (load) {
+    repository_.request_load(model, std::move(done));
+  } else {
+    repository_.request_unload(model, std::move(done));
+  }
+}
+
 Result<Reply> Router::answer_all_statistics(const Request& request) const {
   if (std::optional<Reply> wrong = wrong_method(request, "GET")) return std::move(*wrong);
   std::vector<NamedStatistics> all;
-  for (const auto& [name, model] : repository_.models()) all.push_back({&model->spec(), model->queue().statistics()});
+  const auto models = repository_.loaded();
+  for (const auto& model : models) all.push_back({&model->spec(), model->queue().statistics()});
   return json_reply(render_statistics(all));
 }
 
@@ -252,7 +295,8 @@ Result<Reply> Router::answer_model(const Request& request, const std::vector<std
   const std::string_view what = path.size() > tail ? std::string_view(path[tail]) : std::string_view();
   const bool known = what.empty() || what == "ready" || what == "config" || what == "stats";
   if (path.size() > tail + 1 || !known) return fail(ErrorCode::not_found, "there is nothing at {}", request.target);
-  const Model* model = repository_.find(path[2], versioned ? std::string_view(path[4]) : std::string_view());
+  const std::shared_ptr<const Model> model =
+      repository_.find(path[2], versioned ? std::string_view(path[4]) : std::string_view());
   if (model == nullptr) {
     if (what == "ready") return health_reply(false);
     return fail(ErrorCode::not_found, "there is no model '{}'{}{}", path[2], versioned ? " of version " : "",

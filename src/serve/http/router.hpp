@@ -36,8 +36,12 @@ Reply error_reply(int status, std::string_view text);
 /// Thread-safe once the server runs.
 class Router {
  public:
-  Router(const Repository& repository, const Metrics& metrics, std::string version)
-      : repository_(repository), metrics_(metrics), version_(std::move(version)) {}
+  struct Options {
+    std::string version;         ///< of the server
+    bool model_control = false;  ///< clients may load and unload models
+  };
+  Router(Repository& repository, const Metrics& metrics, Options options)
+      : repository_(repository), metrics_(metrics), options_(std::move(options)) {}
 
   void handle(Request request, Responder respond) const;
   /// What the metrics port offers: GET /metrics.
@@ -48,12 +52,14 @@ class Router {
  private:
   Result<Reply> answer(const Request& request, const std::vector<std::string>& path) const;
   Result<Reply> answer_model(const Request& request, const std::vector<std::string>& path) const;
+  Result<Reply> answer_index(const Request& request) const;
   Result<Reply> answer_all_statistics(const Request& request) const;
+  void control(const Request& request, const std::string& model, bool load, const Responder& respond) const;
   void infer(Request request, const Model& model, Responder respond) const;
 
-  const Repository& repository_;
+  Repository& repository_;
   const Metrics& metrics_;
-  std::string version_;
+  const Options options_;
   std::atomic<bool> draining_{false};
 };
 
