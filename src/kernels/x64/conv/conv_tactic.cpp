@@ -313,7 +313,7 @@ tactic::Verdict judge(const tactic::Query& query) {
   Layer layer;
   std::string reason;
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(reason);
-  constexpr double kFlopsPerUs = 90e3;
+  constexpr double kFlopsPerUs = 105e3;
   const double image_us = layer.image_flops() / kFlopsPerUs;
   return conv::blocked_verdict(query, layer.tail, layer.interleaved ? Format::plain : Format::blocked16,
                                1 + image_us * static_cast<double>(layer.batch) / query.machine.threads, "direct");

@@ -30,8 +30,8 @@ using tactic::Format;
 /// Floats between rows of the transformed tiles beyond their channels, so that no row distance is a multiple of 4 KiB.
 constexpr int64_t kRowGap = 16;
 constexpr int64_t kLineFloats = 16;
-/// Fewest and most tiles of a group where there are so many: enough rows to hide the reading of weights, and no more scratch.
-constexpr int64_t kFewestTiles = 28, kMostTiles = 112;
+/// Tiles of a group: few enough that the transformed tiles stay in L2, enough for the reading of the weights to pay.
+constexpr int64_t kFewestTiles = 14, kMostTiles = 112;
 
 bool read_layer(const tactic::Query& query, const Winograd& winograd, Layer& layer, std::string& reason) {
   if (!conv::read_layer(query, layer, reason)) return false;
@@ -58,14 +58,12 @@ struct Cut {
     cut.tiles_h = winograd.tiles(layer.window.h.out);
     cut.tiles_w = winograd.tiles(layer.window.w.out);
     cut.tiles = cut.tiles_h * cut.tiles_w * layer.batch;
-    const int64_t tile_bytes = winograd.positions() * (layer.in_blocks() + layer.out_blocks()) * kBlock * 4;
-    const int64_t weight_bytes = winograd.positions() * layer.in_channels * layer.out_blocks() * kBlock * 4;
-    const CpuInfo& cpu = cpu_info();
-    const bool resident = weight_bytes <= cpu.l2_bytes;  // else they are read again from further away for each group
-    const int64_t budget = resident ? cpu.l2_bytes / 2 : 4 * cpu.l2_bytes;
-    const int64_t most = std::clamp(budget / tile_bytes, kFewestTiles, kMostTiles);
+    const int64_t in = layer.in_channels, out = layer.out_blocks() * kBlock;
+    const int64_t weight_bytes = winograd.positions() * in * out * 4;
+    // Weights read again for each group against transformed tiles that leave L2: measured even at four passes over these.
+    const int64_t most = std::clamp(in * out / (4 * (in + out)) / kFewestTiles * kFewestTiles, kFewestTiles, kMostTiles);
     cut.groups = (cut.tiles + most - 1) / most;
-    cut.together = threads > 1 && (weight_bytes > cpu.l3_bytes / 4 || cut.tiles < threads * kFewestTiles / 2);
+    cut.together = threads > 1 && (weight_bytes > cpu_info().l3_bytes / 4 || cut.tiles < threads * kFewestTiles);
     if (!cut.together) cut.groups = std::min(cut.tiles, (cut.groups + threads - 1) / threads * threads);
     cut.group_tiles = (cut.tiles + cut.groups - 1) / cut.groups;
     return cut;
@@ -218,13 +216,13 @@ class WinogradKernel final : public tactic::Kernel {
 
   void transform_inputs(const Exec& exec, int64_t group, const Places& places, int thread, int threads) const {
     const Team::Range tiles = tiles_of(group);
-    const int64_t blocks = layer_.in_blocks();
-    const Team::Range share = Team::share((tiles.end - tiles.begin) * blocks, thread, threads);
+    const int64_t blocks = layer_.in_blocks(), count = tiles.end - tiles.begin;
+    const Team::Range share = Team::share(blocks * count, thread, threads);
     conv::InputTransform::Args args;
     args.position_bytes = in_position_ * 4;
     args.temporary = places.temporary;
     for (int64_t i = share.begin; i < share.end; ++i) {
-      const int64_t tile = i / blocks, block = i % blocks;
+      const int64_t block = i / count, tile = i % count;  // tiles side by side read and write long rows
       const Spot at = spot(tiles.begin + tile);
       const float* plane =
           static_cast<const float*>(exec.inputs[0]) + (at.n * blocks + block) * layer_.window.h.in * layer_.window.w.in * kBlock;
@@ -275,13 +273,14 @@ class WinogradKernel final : public tactic::Kernel {
   void transform_outputs(const Exec& exec, int64_t group, const Places& places, int thread, int threads) const {
     const Team::Range tiles = tiles_of(group);
     const int64_t blocks = layer_.out_blocks(), height = layer_.window.h.out, width = layer_.window.w.out;
-    const Team::Range share = Team::share((tiles.end - tiles.begin) * blocks, thread, threads);
+    const int64_t count = tiles.end - tiles.begin;
+    const Team::Range share = Team::share(blocks * count, thread, threads);
     conv::OutputTransform::Args args;
     args.position_bytes = out_position_ * 4;
     args.row_bytes = width * kBlock * 4;
     args.temporary = places.temporary;
     for (int64_t i = share.begin; i < share.end; ++i) {
-      const int64_t tile = i / blocks, block = i % blocks;
+      const int64_t block = i / count, tile = i % count;  // tiles side by side read and write long rows
       const Spot at = spot(tiles.begin + tile);
       const int64_t offset = (((at.n * blocks + block) * height + at.y) * width + at.x) * kBlock;
       args.from = places.sums + tile * out_row_ + block * kBlock;
@@ -318,8 +317,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   Layer layer;
   std::string reason;
   if (!read_layer(query, winograd, layer, reason)) return tactic::Verdict::no(std::move(reason));
-  // Of one image and one thread, so that neither batch nor threads change the choice.
-  constexpr double kFlopsPerUs = 100e3, kWeightBytesPerUs = 30e3, kVectorsPerUs = 900;
+  // Of one image and one thread, so that neither batch nor threads change the choice. The weights are read while products run.
+  constexpr double kFlopsPerUs = 110e3, kWeightBytesPerUs = 50e3, kVectorsPerUs = 250;
   const double positions = winograd.positions();
   const auto tiles = static_cast<double>(winograd.tiles(layer.window.h.out) * winograd.tiles(layer.window.w.out));
   const auto in = static_cast<double>(layer.in_channels), out = static_cast<double>(layer.out_blocks() * kBlock);
