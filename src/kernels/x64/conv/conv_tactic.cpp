@@ -23,7 +23,6 @@ using tactic::Exec;
 using tactic::Fault;
 using tactic::Format;
 
-constexpr int kPanel = 32;
 /// Input channels up to which the interleaved first-layer form is used.
 constexpr int64_t kMaxInterleaved = 8;
 /// Bytes of input that a chunk of pixel tiles may touch, so that it stays in L2 over all output channels.
@@ -84,7 +83,7 @@ class ConvKernel final : public tactic::Kernel {
   }
 
   std::string describe() const override {
-    return fmt::format("{}x{}{}", tile_rows_, kPanel, layer_.interleaved ? ", interleaved input" : "");
+    return fmt::format("{}x{}{}", tile_rows_, panel_, layer_.interleaved ? ", interleaved input" : "");
   }
 
  private:
@@ -93,6 +92,8 @@ class ConvKernel final : public tactic::Kernel {
     const Window2d& win = layer_.window;
     in_image_ = layer_.interleaved ? layer_.in_channels * win.h.in * win.w.in : layer_.in_blocks() * kBlock * win.h.in * win.w.in;
     out_image_ = layer_.out_blocks() * kBlock * layer_.out_pixels();
+    // Two zmm a row, or two ymm, whose 6 rows read a panel half as often as 3 rows of four.
+    panel_ = query.machine.isa >= Isa::avx512 && layer_.group_out() > kBlock ? 32 : 16;
     make_stretches();
     make_tiles(query.machine.isa);
     TRY(make_kernels(query.machine.isa));
@@ -130,7 +131,7 @@ class ConvKernel final : public tactic::Kernel {
       stretches_.push_back(std::move(s));
     }
     if (rest > 0) {
-      Stretch s{rest, whole * kBlock * win.taps() * kPanel, {}};
+      Stretch s{rest, whole * kBlock * win.taps() * panel_, {}};
       taps_of(whole, s);
       stretches_.push_back(std::move(s));
     }
@@ -147,7 +148,7 @@ class ConvKernel final : public tactic::Kernel {
   /// run on without a gap, else of each row; short rows are joined in one tile with a displacement for each pixel.
   void make_tiles(Isa isa) {
     const Window2d& win = layer_.window;
-    const int64_t most = gemm::max_rows(isa, kPanel), pixels = layer_.out_pixels();
+    const int64_t most = gemm::max_rows(isa, panel_), pixels = layer_.out_pixels();
     const bool flat = win.w.stride == 1 && win.h.stride == 1 && win.w.out == win.padded_w();
     const auto split = [&](int64_t begin, int64_t count) {
       const int64_t parts = (count + most - 1) / most;
@@ -192,14 +193,14 @@ class ConvKernel final : public tactic::Kernel {
     const int64_t group_blocks = (layer_.group_out() + kBlock - 1) / kBlock;
     for (Kind& kind : kinds_) {
       for (int narrow = 0; narrow < 2; ++narrow) {
-        if (narrow == 1 && group_blocks % 2 == 0) continue;
-        if (narrow == 0 && group_blocks < 2) continue;
+        if (narrow == 1 && group_blocks * kBlock % panel_ == 0) continue;
+        if (narrow == 0 && group_blocks * kBlock < panel_) continue;
         for (size_t s = 0; s < stretches_.size(); ++s) {
           MicrokernelSpec spec;
           spec.isa = isa;
           spec.rows = kind.rows;
-          spec.columns = narrow == 1 ? static_cast<int>(kBlock) : kPanel;
-          spec.panel_columns = kPanel;
+          spec.columns = narrow == 1 ? static_cast<int>(kBlock) : panel_;
+          spec.panel_columns = panel_;
           spec.k = stretches_[s].k;
           spec.batched = true;
           spec.accumulate = s > 0;
@@ -218,18 +219,20 @@ class ConvKernel final : public tactic::Kernel {
   Result<tactic::Packed> pack_weights(tactic::BuildContext& context) {
     const Window2d& win = layer_.window;
     const int64_t k_total = layer_.group_in() * win.taps();
-    const int64_t panels = (layer_.group_out() + kPanel - 1) / kPanel;
-    panel_floats_ = k_total * kPanel;
+    const int64_t panels = (layer_.group_out() + panel_ - 1) / panel_;
+    panel_floats_ = k_total * panel_;
     const Layer& l = layer_;
     tactic::Packing packing;
-    packing.recipe = l.interleaved ? "conv_interleaved/f32/n32" : fmt::format("conv_blocked16/f32/n32/g{}", l.groups);
+    packing.recipe = l.interleaved ? fmt::format("conv_interleaved/f32/n{}", panel_)
+                                   : fmt::format("conv_blocked16/f32/n{}/g{}", panel_, l.groups);
     packing.bytes = static_cast<size_t>(l.groups * panels * panel_floats_) * sizeof(float);
     const int64_t groups = l.groups, out = l.group_out(), in = l.group_in(), taps = win.taps();
+    const int64_t columns = panel_;
     const bool interleaved = l.interleaved;
     // Visits every place of the packed form in order: f(index into the weights, or -1 where a panel is filled up).
     const auto walk = [=](auto&& f) {
       const auto step = [&](int64_t g, int64_t panel, int64_t c, int64_t tap) {
-        for (int64_t o = panel * kPanel; o < (panel + 1) * kPanel; ++o) f(o < out ? ((g * out + o) * in + c) * taps + tap : -1);
+        for (int64_t o = panel * columns; o < (panel + 1) * columns; ++o) f(o < out ? ((g * out + o) * in + c) * taps + tap : -1);
       };
       for (int64_t g = 0; g < groups; ++g) {
         for (int64_t panel = 0; panel < panels; ++panel) {
@@ -259,15 +262,16 @@ class ConvKernel final : public tactic::Kernel {
   }
 
   void run_part(const Exec& exec, const float* image, float* out, int64_t n, int thread, int threads) const {
-    const int64_t group_blocks = (layer_.group_out() + kBlock - 1) / kBlock, panels = (group_blocks + 1) / 2;
+    const int64_t group_blocks = (layer_.group_out() + kBlock - 1) / kBlock, panel_blocks = panel_ / kBlock;
+    const int64_t panels = (group_blocks + panel_blocks - 1) / panel_blocks;
     const auto tile_count = static_cast<int64_t>(tiles_.size());
     const int64_t chunks = (tile_count + chunk_tiles_ - 1) / chunk_tiles_;
     const int64_t plane = layer_.out_pixels() * kBlock;  // floats of one output block
     const Team::Range range = Team::share(chunks * layer_.groups * panels, thread, threads);
     for (int64_t item = range.begin; item < range.end; ++item) {
       const int64_t panel = item % panels, g = item / panels % layer_.groups, chunk = item / panels / layer_.groups;
-      const bool narrow = panel * 2 + 1 == group_blocks;
-      const int64_t block = g * group_blocks + panel * 2;
+      const bool narrow = (panel + 1) * panel_blocks > group_blocks;
+      const int64_t block = g * group_blocks + panel * panel_blocks;
       const auto* b = reinterpret_cast<const float*>(weights_.get()) + (g * panels + panel) * panel_floats_;
       const auto* a = reinterpret_cast<const std::byte*>(image) +
                       (layer_.interleaved
@@ -305,6 +309,7 @@ class ConvKernel final : public tactic::Kernel {
   std::vector<Kind> kinds_;
   conv::TailOperands operands_;
   tactic::Packed weights_;
+  int panel_ = 32;  ///< output channels of one tile
   int64_t in_image_ = 0, out_image_ = 0, panel_floats_ = 0, chunk_tiles_ = 1;
   int tile_rows_ = 0;
 };

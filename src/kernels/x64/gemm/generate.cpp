@@ -19,7 +19,10 @@ using jit::Operand;
 using jit::Vec;
 
 constexpr int kUnroll = 4;
-constexpr int kStraightSteps = 8;  ///< a known k up to here is unrolled whole
+/// A known k up to here is unrolled whole; short tiles of ymm feel the loop more.
+constexpr int straight_steps(bool avx512) {
+  return avx512 ? 8 : 16;
+}
 constexpr int kRowsPerBase = 5;
 
 /// Multiples 0..4 of a run-time stride as address parts.
@@ -270,7 +273,7 @@ class Generator {
 
   void multiply_one() {
     if (s_.k == 0) return multiply_k_steps();
-    if (s_.k <= kStraightSteps) return k_block(static_cast<int>(s_.k), false);
+    if (s_.k <= straight_steps(p_.avx512())) return k_block(static_cast<int>(s_.k), false);
     k_loop(p_.number(s_.k / kUnroll), kUnroll);
     if (const auto rest = static_cast<int>(s_.k % kUnroll); rest > 0) k_block(rest, false);
   }
