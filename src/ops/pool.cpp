@@ -160,7 +160,8 @@ Status run_global_average(RefContext& c) {
 Status run_global_max(RefContext& c) {
   constexpr double kLowest = -std::numeric_limits<double>::infinity();
   return reduce_planes(
-      c, kLowest, [](double& most, double v) { most = v > most ? v : most; }, [](double most, double) { return most; });
+      c, kLowest, [](double& most, double v) { most = v > most || std::isnan(v) ? v : most; },
+      [](double most, double) { return most; });
 }
 Status run_global_lp(RefContext& c) {
   TRY(check_p(c.attrs<GlobalLpPoolAttrs>().p));

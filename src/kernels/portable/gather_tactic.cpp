@@ -1,4 +1,6 @@
 // Gather: runs of bytes by index.
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 
 #include "base/format.hpp"
@@ -28,8 +30,10 @@ class GatherKernel final : public tactic::Kernel {
     const auto* indices = static_cast<const Index*>(exec.inputs[1]);
     for (int64_t i = 0; i < indices_; ++i) {
       if (indices[i] >= -extent_ && indices[i] < extent_) continue;
-      fmt::format_to_n(std::back_inserter(*exec.fault_text), kMostText, "index {} of Gather is outside [-{}, {})",
-                       static_cast<int64_t>(indices[i]), extent_, extent_);
+      char text[kMostText];
+      std::snprintf(text, kMostText, "index %" PRId64 " of Gather is outside [-%" PRId64 ", %" PRId64 ")",
+                    static_cast<int64_t>(indices[i]), extent_, extent_);
+      exec.fault_text->assign(text);
       return Fault::index_out_of_range;
     }
     const auto* in = static_cast<const std::byte*>(exec.inputs[0]);

@@ -18,6 +18,8 @@ using tactic::Format;
 constexpr int64_t kBlock = 16;
 /// Results that are accumulated side by side.
 constexpr int64_t kStrip = 64;
+/// A partial result takes in this many elements, then it joins the others: long sums stay as good as short ones.
+constexpr int64_t kPart = 256;
 
 enum class Reduce : uint8_t { sum, mean, max, min, l1, l2, sum_square };
 
@@ -174,43 +176,61 @@ class ReduceKernel final : public tactic::Kernel {
   template <class F>
   float line(const float* from) const {
     constexpr int64_t kLanes = 32;
-    float lanes[kLanes];
-    std::fill(lanes, lanes + kLanes, F::kFirst);
-    int64_t i = 0;
-    for (; i + kLanes <= work_.reduced; i += kLanes) {
-      for (int64_t l = 0; l < kLanes; ++l) lanes[l] = F::take(lanes[l], from[i + l]);
+    float results[kLanes];
+    std::fill(results, results + kLanes, F::kFirst);
+    for (int64_t begin = 0; begin < work_.reduced; begin += kPart * kLanes) {
+      const int64_t end = std::min(begin + kPart * kLanes, work_.reduced);
+      float lanes[kLanes];
+      std::fill(lanes, lanes + kLanes, F::kFirst);
+      int64_t i = begin;
+      for (; i + kLanes <= end; i += kLanes) {
+        for (int64_t l = 0; l < kLanes; ++l) lanes[l] = F::take(lanes[l], from[i + l]);
+      }
+      for (int64_t l = 0; i < end; ++i, ++l) lanes[l] = F::take(lanes[l], from[i]);
+      for (int64_t l = 0; l < kLanes; ++l) results[l] = F::join(results[l], lanes[l]);
     }
-    for (int64_t l = 0; i < work_.reduced; ++i, ++l) lanes[l] = F::take(lanes[l], from[i]);
     for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-      for (int64_t l = 0; l < half; ++l) lanes[l] = F::join(lanes[l], lanes[l + half]);
+      for (int64_t l = 0; l < half; ++l) results[l] = F::join(results[l], results[l + half]);
     }
-    return lanes[0];
+    return results[0];
   }
 
   /// 16 results side by side, two rows in flight.
   template <class F>
   void block(const float* from, float* to) const {
-    float even[kBlock], odd[kBlock];
-    std::fill(even, even + kBlock, F::kFirst);
-    std::fill(odd, odd + kBlock, F::kFirst);
+    float results[kBlock];
+    std::fill(results, results + kBlock, F::kFirst);
     const int64_t step = work_.inner;
-    int64_t r = 0;
-    for (; r + 2 <= work_.reduced; r += 2, from += 2 * step) {
-      for (int64_t l = 0; l < kBlock; ++l) even[l] = F::take(even[l], from[l]);
-      for (int64_t l = 0; l < kBlock; ++l) odd[l] = F::take(odd[l], from[step + l]);
+    for (int64_t r = 0; r < work_.reduced;) {
+      const int64_t end = std::min(r + 2 * kPart, work_.reduced);
+      float even[kBlock], odd[kBlock];
+      std::fill(even, even + kBlock, F::kFirst);
+      std::fill(odd, odd + kBlock, F::kFirst);
+      for (; r + 2 <= end; r += 2, from += 2 * step) {
+        for (int64_t l = 0; l < kBlock; ++l) even[l] = F::take(even[l], from[l]);
+        for (int64_t l = 0; l < kBlock; ++l) odd[l] = F::take(odd[l], from[step + l]);
+      }
+      for (; r < end; ++r, from += step) {
+        for (int64_t l = 0; l < kBlock; ++l) even[l] = F::take(even[l], from[l]);
+      }
+      for (int64_t l = 0; l < kBlock; ++l) results[l] = F::join(results[l], F::join(even[l], odd[l]));
     }
-    for (int64_t l = 0; r < work_.reduced && l < kBlock; ++l) even[l] = F::take(even[l], from[l]);
-    for (int64_t l = 0; l < kBlock; ++l) to[l] = finish(F::join(even[l], odd[l]));
+    for (int64_t l = 0; l < kBlock; ++l) to[l] = finish(results[l]);
   }
 
   template <class F>
   void strip(const float* from, float* to, int64_t count) const {
-    float sums[kStrip];
-    std::fill(sums, sums + count, F::kFirst);
-    for (int64_t r = 0; r < work_.reduced; ++r, from += work_.inner) {
-      for (int64_t l = 0; l < count; ++l) sums[l] = F::take(sums[l], from[l]);
+    float results[kStrip];
+    std::fill(results, results + count, F::kFirst);
+    for (int64_t r = 0; r < work_.reduced;) {
+      float sums[kStrip];
+      std::fill(sums, sums + count, F::kFirst);
+      for (const int64_t end = std::min(r + kPart, work_.reduced); r < end; ++r, from += work_.inner) {
+        for (int64_t l = 0; l < count; ++l) sums[l] = F::take(sums[l], from[l]);
+      }
+      for (int64_t l = 0; l < count; ++l) results[l] = F::join(results[l], sums[l]);
     }
-    for (int64_t l = 0; l < count; ++l) to[l] = finish(sums[l]);
+    for (int64_t l = 0; l < count; ++l) to[l] = finish(results[l]);
   }
 
   Work work_;
