@@ -6,7 +6,7 @@
 namespace slipway::differential {
 
 /// Empty when all ways agree with the references on the graph as it is; else what differs, in a line. A way agrees where it is
-/// within a rounding error's reach: as far as a small change of inputs and weights moves the references' answer.
+/// within a rounding error's reach: as far as small changes of all computed values move the references' answer.
 std::string difference(const Trial& trial);
 
 /// The trial cut down as far as it still shows a difference: fewer outputs, and inputs in place of what computes them.

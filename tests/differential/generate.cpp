@@ -147,7 +147,7 @@ class Grower {
       graph_.remove_node(id);
       return false;
     }
-    const bool stays = op.has(ir::OpInfo::kView) || kMoves.count(op.name) != 0;
+    const bool stays = only_moves(op);
     for (size_t i = 0; i < outputs; ++i) {
       const ValueId v = graph_.node(id).outputs[i];
       if (v == kNone) continue;
@@ -383,6 +383,10 @@ class Grower {
 };
 
 }  // namespace
+
+bool only_moves(const Op& op) {
+  return op.has(ir::OpInfo::kView) || kMoves.count(op.name) != 0;
+}
 
 Trial generate(const std::vector<Seed>& seeds, uint64_t seed, uint64_t number) {
   return Grower(seeds, seed, number).run();

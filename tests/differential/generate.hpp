@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "ir/graph.hpp"
+#include "ops/op.hpp"
 
 namespace slipway::differential {
 
@@ -16,6 +16,9 @@ struct Trial {
   std::vector<ir::Value> inputs;
   std::string origin;  ///< what it was grown from
 };
+
+/// The operator gives elements of its inputs as they are.
+bool only_moves(const ops::Op& op);
 
 /// Texts of graphs to start from, besides the samples.
 struct Seed {
