@@ -1,5 +1,8 @@
 #include "ir/attrs.hpp"
 
+#include <algorithm>
+#include <bit>
+
 #include "base/format.hpp"
 #include "ir/text.hpp"
 
@@ -11,9 +14,23 @@ std::string_view kind_name(const AttrValue& value) {
   return kNames[value.index()];
 }
 
+namespace {
+
+bool same_bits(float a, float b) {
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
+}
+
+}  // namespace
+
+// Floats by their bits: a NaN equals itself, -0 is not 0.
 bool equal(const AttrValue& a, const AttrValue& b) {
   if (a.index() != b.index()) return false;
   if (const auto* t = std::get_if<Tensor>(&a)) return t->same_bytes(std::get<Tensor>(b));
+  if (const auto* f = std::get_if<float>(&a)) return same_bits(*f, std::get<float>(b));
+  if (const auto* f = std::get_if<std::vector<float>>(&a)) {
+    const auto& other = std::get<std::vector<float>>(b);
+    return std::equal(f->begin(), f->end(), other.begin(), other.end(), same_bits);
+  }
   if (const auto* g = std::get_if<GraphRef>(&a)) {
     const GraphRef& other = std::get<GraphRef>(b);
     const PrintOptions options{.facts = false, .digests = true};

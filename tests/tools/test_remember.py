@@ -14,12 +14,14 @@ def run(tmp_path):
     (tmp_path / "inputs").mkdir()
     (tmp_path / "inputs/a").write_text("1")
 
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("SLIPWAY_")}
+
     def call(script="exit 0", **environment):
         """Whether the command ran, and its exit status."""
         ran = tmp_path / "ran"
         ran.unlink(missing_ok=True)
         status = subprocess.run([sys.executable, TOOL, tmp_path / "mark", tmp_path / "inputs", "--", "bash", "-c", f"touch {ran}; {script}"],
-                                env={**os.environ, **environment}, capture_output=True).returncode
+                                env={**surroundings, **environment}, capture_output=True).returncode
         return ran.exists(), status
     return call
 
