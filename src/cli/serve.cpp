@@ -86,9 +86,8 @@ Status run_server(const ServeOptions& options) {
 void add_serve(CLI::App& app, Work& work) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App& command = *app.add_subcommand("serve", "Serve models over HTTP (KServe v2)");
-  auto* models = command.add_option_group("models")->require_option(1, 0);
-  models->add_option("--model", options->models, "NAME=PATH of a model or engine file (repeatable)");
-  auto* folder = models->add_option("--model-repository", options->folder,
+  command.add_option("--model", options->models, "NAME=PATH of a model or engine file (repeatable)");
+  auto* folder = command.add_option("--model-repository", options->folder,
                                     "Folder of models: NAME/VERSION/model.onnx or model.slip, NAME.onnx, NAME.slip");
   folder->check(CLI::ExistingDirectory);
   command.add_option("--model-control-mode", options->control, "explicit: clients may load and unload the folder's models")
@@ -113,7 +112,10 @@ void add_serve(CLI::App& app, Work& work) {
   seconds("--idle-timeout", options->idle_timeout, "Seconds that a connection may stay unused");
   seconds("--drain-timeout", options->drain_timeout, "Seconds that requests in flight get after SIGTERM");
   add_build_options(command, options->build);
-  command.callback([options, &work] { work = [options] { return run_server(*options); }; });
+  command.callback([options, &work] {
+    if (options->models.empty() && options->folder.empty()) throw CLI::RequiredError("--model or --model-repository");
+    work = [options] { return run_server(*options); };
+  });
 }
 
 }  // namespace slipway::cli

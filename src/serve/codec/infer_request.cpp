@@ -125,7 +125,8 @@ Result<Tensor> read_binary(std::string_view bytes, const Dims& dims, const Tenso
     return wrong("input '{}' has {} bytes, {} of shape {} needs {}", spec.name, bytes.size(), datatype_name(spec.type),
                  extents_text(std::span(dims.begin(), dims.end())), expected);
   }
-  Tensor out(spec.type, dims);
+  const std::shared_ptr<void> storage = allocate(expected, false);
+  Tensor out(spec.type, dims, storage, storage.get());
   if (expected != 0) std::memcpy(out.data(), bytes.data(), expected);
   if (spec.type == ElementType::boolean) {
     for (auto& byte : std::span(out.as<uint8_t>(), expected)) byte = byte != 0 ? 1 : 0;

@@ -25,7 +25,7 @@ namespace net = boost::asio;
 using net::ip::tcp;
 using Failure = beast::error_code;
 
-constexpr size_t kReadBytes = 16384;
+constexpr size_t kReadBytes = 65536;
 /// What a client may send ahead while its request is being answered.
 constexpr size_t kMaxAhead = 65536;
 constexpr uint32_t kMaxHeaderBytes = 16384;
@@ -104,6 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void read_header() {
+    buffer_.reserve(kReadBytes);  // as much is read at a time as there is room for
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(kMaxBodyBytes);
