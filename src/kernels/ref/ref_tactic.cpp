@@ -74,7 +74,7 @@ class RefKernel : public tactic::Kernel {
 };
 
 tactic::Verdict judge(const tactic::Query& query) {
-  if (query.is(tactic::kReorderOp)) return tactic::Verdict::no("the plan's own step, no operator of models");
+  if (query.node.op->name == tactic::kReorderOp) return tactic::Verdict::no("the plan's own step, no operator of models");
   if (!ops::op_of(query.node).has_reference()) return tactic::Verdict::no("the operator has no reference");
   double elements = 0;
   for (const TensorDesc& d : query.outputs) elements += static_cast<double>(d.dims.count());
