@@ -23,7 +23,7 @@ using tactic::Exec;
 using tactic::Fault;
 using tactic::Format;
 
-/// Input channels up to which the interleaved first-layer form is used.
+/// Input channels up to which the interleaved first-layer form is used where the input stands plain.
 constexpr int64_t kMaxInterleaved = 8;
 /// Bytes of input that a chunk of pixel tiles may touch, so that it stays in L2 over all output channels.
 constexpr int64_t kChunkBytes = 256 << 10;
@@ -35,18 +35,19 @@ struct Layer : conv::Layer {
 
 bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   if (!conv::read_layer(query, layer, reason)) return false;
-  layer.interleaved = layer.groups == 1 && layer.in_channels <= kMaxInterleaved && layer.window.w.dilation == 1;
+  layer.interleaved = layer.groups == 1 && layer.in_channels <= kMaxInterleaved && layer.window.w.dilation == 1 &&
+                      query.inputs[0].format == Format::plain;
   if (layer.groups > 1 && (layer.group_in() % kBlock != 0 || layer.group_out() % kBlock != 0)) {
     return reason = "groups are not whole blocks of 16 channels", false;
   }
   return true;
 }
 
-/// A stretch of equal k-steps: `offsets` into the input, one per batch element.
-struct Stretch {
-  int64_t k = 0;
-  int64_t b_offset = 0;  ///< floats from the panel's start
-  std::vector<int64_t> offsets;
+/// The sum's order: elements of `k` steps each, then those of the partial last block of channels; offsets into the input in
+/// bytes.
+struct Sum {
+  int64_t k = 0, rest = 0;
+  std::vector<int64_t> offsets, rest_offsets;
 };
 
 /// Rows (pixels) of one tile and where they begin.
@@ -94,7 +95,7 @@ class ConvKernel final : public tactic::Kernel {
     out_image_ = layer_.out_blocks() * kBlock * layer_.out_pixels();
     // Two zmm a row, or two ymm, whose 6 rows read a panel half as often as 3 rows of four.
     panel_ = query.machine.isa >= Isa::avx512 && layer_.group_out() > kBlock ? 32 : 16;
-    make_stretches();
+    make_sum();
     make_tiles(query.machine.isa);
     TRY(make_kernels(query.machine.isa));
     weights_ = TRY(pack_weights(context));
@@ -106,34 +107,30 @@ class ConvKernel final : public tactic::Kernel {
     return {};
   }
 
-  /// The sum's order: blocks of channels, filter rows, filter columns; the last partial block by itself.
-  void make_stretches() {
+  /// Blocks of channels, filter rows, filter columns; the partial last block by itself.
+  void make_sum() {
     const Window2d& win = layer_.window;
     if (layer_.interleaved) {
-      Stretch s{win.w.kernel * layer_.in_channels, 0, {}};
+      sum_.k = win.w.kernel * layer_.in_channels;
       for (int64_t r = 0; r < win.h.kernel; ++r)
-        s.offsets.push_back(r * win.h.dilation * win.padded_w() * layer_.in_channels * 4);
-      stretches_.push_back(std::move(s));
+        sum_.offsets.push_back(r * win.h.dilation * win.padded_w() * layer_.in_channels * 4);
       return;
     }
-    const int64_t channels = layer_.group_in(), whole = channels / kBlock, rest = channels % kBlock;
+    const int64_t channels = layer_.group_in(), whole = channels / kBlock;
     const int64_t plane = win.padded_h() * win.padded_w() * kBlock * 4;
-    const auto taps_of = [&](int64_t block, Stretch& s) {
+    const auto taps_of = [&](int64_t block, std::vector<int64_t>& offsets) {
       for (int64_t r = 0; r < win.h.kernel; ++r) {
-        for (int64_t c = 0; c < win.w.kernel; ++c) {
-          s.offsets.push_back(block * plane + (r * win.h.dilation * win.padded_w() + c * win.w.dilation) * kBlock * 4);
-        }
+        for (int64_t c = 0; c < win.w.kernel; ++c)
+          offsets.push_back(block * plane + (r * win.h.dilation * win.padded_w() + c * win.w.dilation) * kBlock * 4);
       }
     };
-    if (whole > 0) {
-      Stretch s{kBlock, 0, {}};
-      for (int64_t b = 0; b < whole; ++b) taps_of(b, s);
-      stretches_.push_back(std::move(s));
-    }
-    if (rest > 0) {
-      Stretch s{rest, whole * kBlock * win.taps() * panel_, {}};
-      taps_of(whole, s);
-      stretches_.push_back(std::move(s));
+    for (int64_t b = 0; b < whole; ++b) taps_of(b, sum_.offsets);
+    sum_.k = whole > 0 ? kBlock : channels;
+    if (whole == 0) {
+      taps_of(0, sum_.offsets);
+    } else if (channels % kBlock != 0) {
+      sum_.rest = channels % kBlock;
+      taps_of(whole, sum_.rest_offsets);
     }
   }
 
@@ -195,21 +192,19 @@ class ConvKernel final : public tactic::Kernel {
       for (int narrow = 0; narrow < 2; ++narrow) {
         if (narrow == 1 && group_blocks * kBlock % panel_ == 0) continue;
         if (narrow == 0 && group_blocks * kBlock < panel_) continue;
-        for (size_t s = 0; s < stretches_.size(); ++s) {
-          MicrokernelSpec spec;
-          spec.isa = isa;
-          spec.rows = kind.rows;
-          spec.columns = narrow == 1 ? static_cast<int>(kBlock) : panel_;
-          spec.panel_columns = panel_;
-          spec.k = stretches_[s].k;
-          spec.batched = true;
-          spec.accumulate = s > 0;
-          spec.a_rows = kind.a;
-          spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(kBlock * 4));
-          spec.c_block_columns = static_cast<int>(kBlock);
-          if (s + 1 == stretches_.size() && !layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
-          kind.kernels[narrow].push_back(TRY(Microkernel::make(spec)));
-        }
+        MicrokernelSpec spec;
+        spec.isa = isa;
+        spec.rows = kind.rows;
+        spec.columns = narrow == 1 ? static_cast<int>(kBlock) : panel_;
+        spec.panel_columns = panel_;
+        spec.k = sum_.k;
+        spec.rest = sum_.rest;
+        spec.batched = true;
+        spec.a_rows = kind.a;
+        spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(kBlock * 4));
+        spec.c_block_columns = static_cast<int>(kBlock);
+        if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+        kind.kernels[narrow] = TRY(Microkernel::make(spec));
       }
     }
     return {};
@@ -278,6 +273,11 @@ class ConvKernel final : public tactic::Kernel {
                            ? 0
                            : g * (layer_.group_in() / kBlock) * layer_.window.padded_h() * layer_.window.padded_w() * kBlock * 4);
       MicrokernelArgs args;
+      args.b = b;
+      args.a_offsets = sum_.offsets.data();
+      args.batch = static_cast<int64_t>(sum_.offsets.size());
+      args.rest_offsets = sum_.rest_offsets.data();
+      args.rest_batch = static_cast<int64_t>(sum_.rest_offsets.size());
       for (int64_t t = chunk * chunk_tiles_; t < std::min(tile_count, (chunk + 1) * chunk_tiles_); ++t) {
         const Tile& tile = tiles_[static_cast<size_t>(t)];
         args.a = a + tile.in_offset;
@@ -286,13 +286,7 @@ class ConvKernel final : public tactic::Kernel {
         for (size_t i = 0; i < operands_.size(); ++i) {
           args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), kBlock * 4, plane * 4};
         }
-        const auto& kernels = kinds_[static_cast<size_t>(tile.kind)].kernels[narrow ? 1 : 0];
-        for (size_t s = 0; s < stretches_.size(); ++s) {
-          args.b = b + stretches_[s].b_offset;
-          args.a_offsets = stretches_[s].offsets.data();
-          args.batch = static_cast<int64_t>(stretches_[s].offsets.size());
-          (*kernels[s])(args);
-        }
+        (*kinds_[static_cast<size_t>(tile.kind)].kernels[narrow ? 1 : 0])(args);
       }
     }
   }
@@ -300,11 +294,11 @@ class ConvKernel final : public tactic::Kernel {
   struct Kind {
     int rows;
     gemm::Rows a;
-    std::vector<std::shared_ptr<const Microkernel>> kernels[2];  ///< [narrow][stretch]
+    std::shared_ptr<const Microkernel> kernels[2];  ///< [narrow]
   };
 
   Layer layer_;
-  std::vector<Stretch> stretches_;
+  Sum sum_;
   std::vector<Tile> tiles_;
   std::vector<Kind> kinds_;
   conv::TailOperands operands_;

@@ -157,10 +157,10 @@ class ConvTransposeKernel final : public tactic::Kernel {
     size_t phase;
     int64_t row;
   };
-  /// Kernels for one count of outputs: [narrow][whole blocks, partial block].
+  /// Kernels for one count of outputs: [narrow].
   struct Kind {
     int64_t count;
-    std::shared_ptr<const Microkernel> whole[2], rest[2];
+    std::shared_ptr<const Microkernel> kernels[2];
   };
 
   explicit ConvTransposeKernel(Layer layer) : layer_(std::move(layer)) {}
@@ -188,7 +188,7 @@ class ConvTransposeKernel final : public tactic::Kernel {
     }
     const int64_t width = layer_.halo.padded_w(), plane = layer_.halo.padded_h() * width * kBlock * 4;
     for (int64_t block = 0; block < layer_.in_blocks(); ++block) {
-      const bool partial = rest_ != 0 && block + 1 == layer_.in_blocks();
+      const bool partial = rest_ != 0 && block + 1 == layer_.in_blocks() && block > 0;
       for (const Tap& r : rows.taps) {
         for (const Tap& c : columns.taps) {
           const int64_t pixel = (r.shift + layer_.halo.h.pad_begin) * width + c.shift + layer_.halo.w.pad_begin;
@@ -210,7 +210,7 @@ class ConvTransposeKernel final : public tactic::Kernel {
     for (size_t i = 0; i < kinds_.size(); ++i) {
       if (kinds_[i].count == count) return static_cast<int>(i);
     }
-    Kind kind{count, {}, {}};
+    Kind kind{count, {}};
     for (int narrow = 0; narrow < 2; ++narrow) {
       if (narrow == 1 ? layer_.out_blocks() % 2 == 0 : layer_.out_blocks() < 2) continue;
       MicrokernelSpec spec;
@@ -222,17 +222,10 @@ class ConvTransposeKernel final : public tactic::Kernel {
       spec.a_rows = gemm::Rows::apart(kBlock * 4);
       spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(layer_.stride_w * kBlock * 4));
       spec.c_block_columns = static_cast<int>(kBlock);
-      if (layer_.in_channels >= kBlock) {
-        spec.k = kBlock;
-        if (rest_ == 0 && !layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
-        kind.whole[narrow] = TRY(Microkernel::make(spec));
-      }
-      if (rest_ != 0) {
-        spec.k = rest_;
-        spec.accumulate = layer_.in_channels > kBlock;
-        if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
-        kind.rest[narrow] = TRY(Microkernel::make(spec));
-      }
+      spec.k = std::min(layer_.in_channels, kBlock);
+      if (layer_.in_channels > kBlock) spec.rest = rest_;
+      if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+      kind.kernels[narrow] = TRY(Microkernel::make(spec));
     }
     kinds_.push_back(std::move(kind));
     return static_cast<int>(kinds_.size() - 1);
@@ -298,19 +291,12 @@ class ConvTransposeKernel final : public tactic::Kernel {
       for (size_t i = 0; i < operands_.size(); ++i) {
         args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), layer_.stride_w * kBlock * 4, out_plane * 4};
       }
-      const Kind& k = kinds_[static_cast<size_t>(kind)];
       args.b = b;
-      if (!phase.whole.empty()) {
-        args.a_offsets = phase.whole.data();
-        args.batch = static_cast<int64_t>(phase.whole.size());
-        (*k.whole[narrow])(args);
-        args.b = b + args.batch * kBlock * kPanel;
-      }
-      if (!phase.rest.empty()) {
-        args.a_offsets = phase.rest.data();
-        args.batch = static_cast<int64_t>(phase.rest.size());
-        (*k.rest[narrow])(args);
-      }
+      args.a_offsets = phase.whole.data();
+      args.batch = static_cast<int64_t>(phase.whole.size());
+      args.rest_offsets = phase.rest.data();
+      args.rest_batch = static_cast<int64_t>(phase.rest.size());
+      (*kinds_[static_cast<size_t>(kind)].kernels[narrow])(args);
     }
   }
 

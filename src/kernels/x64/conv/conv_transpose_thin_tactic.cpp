@@ -99,18 +99,18 @@ class ThinKernel final : public tactic::Kernel {
 
   Status prepare(const tactic::Query& query, tactic::BuildContext& context) {
     const int64_t plane = layer_.in_h * layer_.in_w * kBlock * 4, rest = layer_.in_channels % kBlock;
-    for (int64_t b = 0; b < layer_.in_channels / kBlock; ++b) whole_.push_back(b * plane);
-    if (rest != 0) rest_.push_back(layer_.in_channels / kBlock * plane);
+    for (int64_t b = 0; b < std::max<int64_t>(1, layer_.in_channels / kBlock); ++b) whole_.push_back(b * plane);
+    if (rest != 0 && layer_.in_channels > kBlock) rest_.push_back(layer_.in_channels / kBlock * plane);
     const int columns = static_cast<int>(layer_.padded_columns());
     tile_ = std::min<int64_t>({kMostRows, layer_.in_w, gemm::max_rows(query.machine.isa, columns)});
-    TRY(make_kernels(query.machine.isa, tile_, rest, 0));
-    if (layer_.in_w % tile_ != 0) TRY(make_kernels(query.machine.isa, layer_.in_w % tile_, rest, 1));
+    TRY(make_kernel(query.machine.isa, tile_, 0));
+    if (layer_.in_w % tile_ != 0) TRY(make_kernel(query.machine.isa, layer_.in_w % tile_, 1));
     weights_ = TRY(pack_weights(context));
     operands_ = TRY(conv::TailOperands::make(layer_.tail, pack_columns(), context));
     return {};
   }
 
-  Status make_kernels(Isa isa, int64_t rows, int64_t rest, size_t kind) {
+  Status make_kernel(Isa isa, int64_t rows, size_t kind) {
     MicrokernelSpec spec;
     spec.isa = isa;
     spec.rows = static_cast<int>(rows);
@@ -118,18 +118,10 @@ class ThinKernel final : public tactic::Kernel {
     spec.batched = true;
     spec.a_rows = gemm::Rows::apart(kBlock * 4);
     spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(layer_.padded_columns() * 4));
-    const bool tail = !layer_.tail.program.steps.empty();
-    if (!whole_.empty()) {
-      spec.k = kBlock;
-      if (rest == 0 && tail) spec.tail = layer_.tail.program;
-      whole_kernels_[kind] = TRY(Microkernel::make(spec));
-    }
-    if (rest != 0) {
-      spec.k = rest;
-      spec.accumulate = !whole_.empty();
-      if (tail) spec.tail = layer_.tail.program;
-      rest_kernels_[kind] = TRY(Microkernel::make(spec));
-    }
+    spec.k = std::min(layer_.in_channels, kBlock);
+    if (!rest_.empty()) spec.rest = layer_.in_channels % kBlock;
+    if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+    kernels_[kind] = TRY(Microkernel::make(spec));
     return {};
   }
 
@@ -171,23 +163,16 @@ class ThinKernel final : public tactic::Kernel {
     MicrokernelArgs args;
     args.c = {sums.data(), 0, 0};
     for (size_t i = 0; i < operands_.size(); ++i) args.operands[i + 1] = {operands_.at(exec, i, 0, 0), 0, 0};
-    const auto* b = reinterpret_cast<const float*>(weights_.get());
+    args.b = weights_.get();
+    args.a_offsets = whole_.data();
+    args.batch = static_cast<int64_t>(whole_.size());
+    args.rest_offsets = rest_.data();
+    args.rest_batch = static_cast<int64_t>(rest_.size());
     for (int64_t x = 0; x < layer_.in_w; x += tile_) {
       const int64_t pixels = std::min(tile_, layer_.in_w - x);
       const size_t kind = pixels == tile_ ? 0 : 1;
       args.a = image + (y * layer_.in_w + x) * kBlock;
-      if (!whole_.empty()) {
-        args.b = b;
-        args.a_offsets = whole_.data();
-        args.batch = static_cast<int64_t>(whole_.size());
-        (*whole_kernels_[kind])(args);
-      }
-      if (!rest_.empty()) {
-        args.b = b + static_cast<int64_t>(whole_.size()) * kBlock * layer_.padded_columns();
-        args.a_offsets = rest_.data();
-        args.batch = 1;
-        (*rest_kernels_[kind])(args);
-      }
+      (*kernels_[kind])(args);
       spread(sums.data(), static_cast<float*>(exec.outputs[0]), n, y, x, pixels);
     }
   }
@@ -207,8 +192,8 @@ class ThinKernel final : public tactic::Kernel {
   }
 
   Layer layer_;
-  std::vector<int64_t> whole_, rest_;  ///< input offsets in bytes: whole blocks of channels, the partial last one
-  std::shared_ptr<const Microkernel> whole_kernels_[2], rest_kernels_[2];  ///< whole tile, last tile of a row
+  std::vector<int64_t> whole_, rest_;              ///< input offsets in bytes: whole blocks of channels, the partial last one
+  std::shared_ptr<const Microkernel> kernels_[2];  ///< whole tile, last tile of a row
   int64_t tile_ = 1;
   tactic::Packed weights_;
   conv::TailOperands operands_;

@@ -147,15 +147,19 @@ class Generator {
     }
     if (!s_.batched) {
       load_a_pointers({});
-      multiply_one();
+      multiply_one(s_.k);
       return;
     }
-    const Gpr offsets = p_.load64(arg(offsetof(MicrokernelArgs, a_offsets)));
-    const Gpr left = p_.load64(arg(offsetof(MicrokernelArgs, batch)));
+    multiply_batch(s_.k, offsetof(MicrokernelArgs, a_offsets), offsetof(MicrokernelArgs, batch));
+    if (s_.rest > 0) multiply_batch(s_.rest, offsetof(MicrokernelArgs, rest_offsets), offsetof(MicrokernelArgs, rest_batch));
+  }
+
+  void multiply_batch(int64_t k, size_t offsets_arg, size_t count_arg) {
+    const Gpr offsets = p_.load64(arg(offsets_arg)), left = p_.load64(arg(count_arg));
     const jit::Label next = p_.label();
     p_.bind(next);
     load_a_pointers(jit::mem(offsets));
-    multiply_one();
+    multiply_one(k);
     p_.add(offsets, 8);
     p_.sub(left, 1);
     p_.jump_if(left, Cond::gt, 0, next);
@@ -271,11 +275,11 @@ class Generator {
     p_.jump_if(count, Cond::gt, 0, top);
   }
 
-  void multiply_one() {
-    if (s_.k == 0) return multiply_k_steps();
-    if (s_.k <= straight_steps(p_.avx512())) return k_block(static_cast<int>(s_.k), false);
-    k_loop(p_.number(s_.k / kUnroll), kUnroll);
-    if (const auto rest = static_cast<int>(s_.k % kUnroll); rest > 0) k_block(rest, false);
+  void multiply_one(int64_t k) {
+    if (k == 0) return multiply_k_steps();
+    if (k <= straight_steps(p_.avx512())) return k_block(static_cast<int>(k), false);
+    k_loop(p_.number(k / kUnroll), kUnroll);
+    if (const auto rest = static_cast<int>(k % kUnroll); rest > 0) k_block(rest, false);
   }
 
   void multiply_k_steps() {

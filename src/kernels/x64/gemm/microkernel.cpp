@@ -31,7 +31,8 @@ Status check(const MicrokernelSpec& s) {
   const auto bad = [&](std::string_view what) { return fail(ErrorCode::internal, "microkernel {}: {}", s.text(), what); };
   if (s.isa < Isa::avx2) return bad("needs AVX2");
   const int lanes = s.isa >= Isa::avx512 ? 16 : 8;
-  if (s.rows < 1 || s.columns < 1 || s.k < 0) return bad("empty");
+  if (s.rows < 1 || s.columns < 1 || s.k < 0 || s.rest < 0) return bad("empty");
+  if (s.rest != 0 && (!s.batched || s.k == 0)) return bad("a rest follows a batch of known k");
   if (s.rows > max_rows(s.isa, s.columns)) return bad("does not fit the registers");
   if (s.panel_columns % lanes != 0 || s.c_block_columns % lanes != 0) return bad("panels and blocks hold whole vectors");
   if (s.panel_columns != 0 && s.columns > kMaxPanels * s.panel_columns) return bad("too many panels");
@@ -65,6 +66,7 @@ std::string MicrokernelSpec::text() const {
   out += panel_columns == 0 ? std::string(" b in place") : fmt::format(" panel {}", panel_columns);
   if (k != 0) out += fmt::format(" k {}", k);
   if (batched) out += " batched";
+  if (rest != 0) out += fmt::format(" rest {}", rest);
   if (accumulate) out += " accumulate";
   out += fmt::format(" a {} c {}", rows_text(a_rows), rows_text(c_rows));
   if (c_block_columns != 0) out += fmt::format(" blocks {}", c_block_columns);

@@ -47,6 +47,7 @@ struct MicrokernelSpec {
   int panel_columns = 0;
   int64_t k = 0;            ///< k-steps when known at build time, 0: args.k
   bool batched = false;     ///< A_i at args.a + args.a_offsets[i]; B_i follow each other in each panel
+  int64_t rest = 0;         ///< batched: k-steps of each element of a second batch, whose B follows the first's; 0: there is none
   bool accumulate = false;  ///< C0 is C instead of zero
   Rows a_rows, c_rows;
   /// Columns of C in groups of this many (16 for blocked16), args.c.block_bytes apart; 0: contiguous. Multiple of the lanes.
@@ -72,7 +73,9 @@ struct MicrokernelArgs {
   const void* b = nullptr;
   const int64_t* a_offsets = nullptr;  ///< bytes, `batch` of them
   int64_t batch = 1;                   ///< >= 1 when the spec is batched
-  int64_t k = 0;                       ///< >= 0
+  const int64_t* rest_offsets = nullptr;
+  int64_t rest_batch = 1;  ///< >= 1 when the spec has a rest
+  int64_t k = 0;           ///< >= 0
   int64_t a_row_bytes = 0;
   int64_t b_row_bytes = 0;
   int64_t b_panel_bytes = 0;                            ///< from panel to panel, when the tile takes several
