@@ -58,9 +58,9 @@ Status bench(const BenchOptions& options) {
     for (double ms : latency) list += fmt::format("{}{:.5f}", list.empty() ? "" : ",", ms);
     std::printf(
         "{\"model\":%s,\"threads\":%d,\"precision\":\"%s\",\"load_ms\":%.3f,\"first_ms\":%.3f,\"latency_ms\":[%s],"
-        "\"peak_rss_kib\":%ld,\"arena_bytes\":%zu}\n",
+        "\"peak_rss_kib\":%ld,\"arena_bytes\":%zu,\"packed_bytes\":%zu}\n",
         json_text(options.model.model).c_str(), session->threads(), options.model.precision.c_str(), load_ms, first_ms,
-        list.c_str(), usage.ru_maxrss, session->arena_bytes());
+        list.c_str(), usage.ru_maxrss, session->arena_bytes(), engine->packed_bytes());
     return {};
   }
   std::sort(latency.begin(), latency.end());

@@ -84,19 +84,20 @@ Result<std::shared_ptr<Engine>> Engine::assemble(FileContents contents, const Op
 }
 
 Result<std::shared_ptr<Engine>> Engine::load(const std::filesystem::path& path, const Options& options) {
-  const File file = TRY(File::open(path.string()));
+  const auto file = std::make_shared<const File>(TRY(File::open(path.string())));
   FilePart head;
-  head.length = std::min<uint64_t>(file.size(), kConstantBytes);
-  if (is_engine_file(TRY(read_file(file, head)).bytes())) {
-    Result<std::shared_ptr<Engine>> engine = from_engine_bytes(TRY(read_file(file)), options);
+  head.length = std::min<uint64_t>(file->size(), kConstantBytes);
+  if (is_engine_file(TRY(read_file(*file, head)).bytes())) {
+    Result<std::shared_ptr<Engine>> engine = from_engine_bytes(TRY(read_file(*file)), file, options);
     if (!engine) return std::move(engine).error().with(fmt::format("in '{}'", path.string()));
     return engine;
   }
   return from_graph(TRY(import::read(path)), options);
 }
 
-Result<std::shared_ptr<Engine>> Engine::from_engine_bytes(const FileBytes& file, const Options& options) {
-  FileContents contents = TRY(read_engine_file(file, options.verify_weights));
+Result<std::shared_ptr<Engine>> Engine::from_engine_bytes(const FileBytes& bytes, const std::shared_ptr<const File>& file,
+                                                          const Options& options) {
+  FileContents contents = TRY(read_engine_file(bytes, options.verify_weights, file));
   if (contents.info.isa != options.isa) {
     log(LogLevel::info, "the engine was built for {}, weights are packed anew for {}", name(contents.info.isa),
         name(options.isa));
@@ -163,7 +164,7 @@ Result<std::shared_ptr<Engine>> Engine::load(std::span<const std::byte> bytes, s
       bytes = {static_cast<const std::byte*>(copy.get()), bytes.size()};
       owner = std::move(copy);
     }
-    return from_engine_bytes(FileBytes(owner, bytes.data(), bytes.size(), false), options);
+    return from_engine_bytes(FileBytes(owner, bytes.data(), bytes.size(), false), nullptr, options);
   }
   return from_graph(TRY(import::read(import::ModelBytes{bytes, std::move(owner), {}})), options);
 }

@@ -56,6 +56,8 @@ class Engine {
   const std::vector<Port>& outputs() const { return outputs_; }
   /// Bytes of constants beyond 4 KiB may not be in memory (packed_store.hpp).
   const ir::Graph& graph() const { return *graph_; }
+  /// Bytes of the packed weights in memory.
+  size_t packed_bytes() const { return store_->bytes(); }
   /// Of the engine file it was loaded from.
   const std::optional<FileInfo>& file() const { return file_; }
   /// What the passes did; empty for an engine file.
@@ -67,7 +69,8 @@ class Engine {
 
  private:
   Engine();
-  static Result<std::shared_ptr<Engine>> from_engine_bytes(const FileBytes& file, const Options& options);
+  static Result<std::shared_ptr<Engine>> from_engine_bytes(const FileBytes& bytes, const std::shared_ptr<const File>& file,
+                                                           const Options& options);
   static Result<std::shared_ptr<Engine>> assemble(FileContents contents, const Options& options);
 
   Options options_;

@@ -119,41 +119,48 @@ class SectionWriter {
   std::vector<fb::Section> sections_;
 };
 
-/// One form as it goes into the file: taken over from the file that the graph came from, or packed now.
-Result<StoredForm> make_form(const Tensor& constant, const std::string& name, const tactic::Packing& packing,
-                             ModelPackedStore& store) {
+/// A form that can be undone as it goes into the file: taken over from the file that the graph came from, or packed now.
+Result<std::optional<StoredForm>> make_form(const Tensor& constant, const std::string& name, const tactic::Packing& packing,
+                                            ModelPackedStore& store) {
   StoredForm form = store.stored(constant, name);
-  if (form.data != nullptr && form.placement) return form;
+  if (form.data != nullptr && form.placement) return std::optional(std::move(form));
+  if (!packing.unpack) return std::optional<StoredForm>();
   TRY(store.provide(constant));
+  form.placement = Placement::find(constant, packing);
+  if (!form.placement) return std::optional<StoredForm>();
   form.name = name;
   form.bytes = packing.bytes;
   const std::shared_ptr<void> packed = allocate_pages(packing.bytes);
   packing.pack(constant, static_cast<std::byte*>(packed.get()));
   form.data = tactic::Packed(packed, static_cast<const std::byte*>(packed.get()));
-  form.placement = Placement::find(constant, packing, form.data.get());
-  return form;
+  if (!form.placement->undoes(form.data.get(), constant)) return std::optional<StoredForm>();
+  return std::optional(std::move(form));
 }
 
 Result<flatbuffers::Offset<fb::Constant>> write_constant(flatbuffers::FlatBufferBuilder& builder, SectionWriter& sections,
                                                          const Tensor& constant, const FileSource& source) {
-  const PackingRecorder::Wanted* wanted = source.recorder.wanted(constant);
-  const bool keep = wanted == nullptr || wanted->itself || wanted->packings.empty();
-  bool undoable = false;
+  const PackingRecorder::Wanted* const wanted = source.recorder.wanted(constant);
   std::vector<flatbuffers::Offset<fb::Form>> forms;
+  std::vector<std::string> made_at_load;
   for (const auto& [name, packing] : wanted == nullptr ? std::map<std::string, tactic::Packing>() : wanted->packings) {
-    const StoredForm form = TRY(make_form(constant, name, packing, source.store));
-    const uint32_t section = TRY(sections.add({form.data.get(), form.bytes}));
-    undoable = undoable || form.placement.has_value();
+    const std::optional<StoredForm> form = TRY(make_form(constant, name, packing, source.store));
+    if (!form) {
+      made_at_load.push_back(name);
+      continue;
+    }
+    const uint32_t section = TRY(sections.add({form->data.get(), form->bytes}));
     const auto recipe = builder.CreateString(name);
-    const auto placement = builder.CreateVector(form.placement ? form.placement->encode() : std::vector<int64_t>());
+    const auto placement = builder.CreateVector(form->placement->encode());
     forms.push_back(fb::CreateForm(builder, recipe, section, placement));
   }
   int section = -1;
-  if (keep || !undoable) {
+  if (wanted == nullptr || wanted->itself || forms.empty()) {
     TRY(source.store.provide(constant));
     section = static_cast<int>(TRY(sections.add({constant.as<std::byte>(), constant.bytes()})));
   }
-  return fb::CreateConstant(builder, constant.bytes(), section, builder.CreateVector(forms));
+  if (section < 0 || (wanted != nullptr && wanted->itself)) made_at_load.clear();
+  const auto form_list = builder.CreateVector(forms);
+  return fb::CreateConstant(builder, constant.bytes(), section, form_list, builder.CreateVectorOfStrings(made_at_load));
 }
 
 flatbuffers::Offset<fb::Choice> write_choice(flatbuffers::FlatBufferBuilder& builder, const plan::Choice& choice) {
@@ -171,6 +178,7 @@ class SectionReader {
  public:
   static Result<SectionReader> make(const FileBytes& file, const fb::Engine& engine, uint64_t end, bool verify) {
     SectionReader reader;
+    reader.engine_ = &engine;
     const uint32_t count = engine.sections() == nullptr ? 0 : engine.sections()->size();
     for (uint32_t i = 0; i < count; ++i) {
       const fb::Section& s = *engine.sections()->Get(i);
@@ -188,13 +196,23 @@ class SectionReader {
     if (index >= sections_.size()) return damaged("a constant names a section that is not there");
     return sections_[index];
   }
+  FilePlace place(uint64_t index, std::shared_ptr<const File> file) const {
+    const fb::Section& s = *engine_->sections()->Get(static_cast<uint32_t>(index));
+    return {std::move(file), s.offset(), s.checksum()};
+  }
   size_t count() const { return sections_.size(); }
 
  private:
+  const fb::Engine* engine_ = nullptr;
   std::vector<std::span<const std::byte>> sections_;
 };
 
-Result<StoredConstant> read_constant(const fb::Constant& from, const SectionReader& sections, const FileBytes& file,
+struct Source {
+  const FileBytes& bytes;
+  const std::shared_ptr<const File>& file;
+};
+
+Result<StoredConstant> read_constant(const fb::Constant& from, const SectionReader& sections, const Source& source,
                                      FileInfo& info) {
   StoredConstant out;
   out.bytes = from.bytes();
@@ -202,7 +220,8 @@ Result<StoredConstant> read_constant(const fb::Constant& from, const SectionRead
   if (out.present) {
     const std::span<const std::byte> bytes = TRY(sections.at(static_cast<uint64_t>(from.section())));
     if (bytes.size() != out.bytes) return damaged("a section's length does not fit its constant");
-    out.owner = file.owner();
+    out.owner = source.bytes.owner();
+    out.place = sections.place(static_cast<uint64_t>(from.section()), source.file);
     out.data = bytes.data();
     info.original_bytes += bytes.size();
   }
@@ -210,7 +229,7 @@ Result<StoredConstant> read_constant(const fb::Constant& from, const SectionRead
   for (uint32_t i = 0; from.forms() != nullptr && i < from.forms()->size(); ++i) {
     const fb::Form& f = *from.forms()->Get(i);
     const std::span<const std::byte> bytes = TRY(sections.at(f.section()));
-    StoredForm form{f.recipe()->str(), tactic::Packed(file.owner(), bytes.data()), bytes.size(), std::nullopt};
+    StoredForm form{f.recipe()->str(), tactic::Packed(source.bytes.owner(), bytes.data()), bytes.size(), std::nullopt};
     if (f.placement() != nullptr && f.placement()->size() != 0) {
       const std::vector<int64_t> words(f.placement()->begin(), f.placement()->end());
       form.placement = TRY(Placement::decode(words, out.bytes, bytes.size()));
@@ -220,16 +239,19 @@ Result<StoredConstant> read_constant(const fb::Constant& from, const SectionRead
     out.forms.push_back(std::move(form));
   }
   if (!out.present && !undoable) return damaged("a constant without bytes");
+  for (uint32_t i = 0; from.made_at_load() != nullptr && i < from.made_at_load()->size(); ++i) {
+    out.made_at_load.push_back(from.made_at_load()->Get(i)->str());
+  }
   return out;
 }
 
 /// Those without bytes of their own get reserved addresses.
-Result<std::vector<StoredConstant>> read_constants(const fb::Engine& engine, const SectionReader& sections, const FileBytes& file,
+Result<std::vector<StoredConstant>> read_constants(const fb::Engine& engine, const SectionReader& sections, const Source& source,
                                                    FileInfo& info) {
   std::vector<StoredConstant> out;
   size_t reserved = 0;
   for (uint32_t i = 0; engine.constants() != nullptr && i < engine.constants()->size(); ++i) {
-    out.push_back(TRY(read_constant(*engine.constants()->Get(i), sections, file, info)));
+    out.push_back(TRY(read_constant(*engine.constants()->Get(i), sections, source, info)));
     if (!out.back().present) reserved += page_up(out.back().bytes);
     if (reserved > kMaxReserved) return damaged("its constants exceed all bounds");
   }
@@ -321,21 +343,21 @@ Status write_engine_file(const std::filesystem::path& path, const ir::Graph& gra
   return file.keep(path);
 }
 
-Result<FileContents> read_engine_file(const FileBytes& file, bool verify_weights) {
-  const std::span<const std::byte> metadata = TRY(read_metadata(file.bytes()));
+Result<FileContents> read_engine_file(const FileBytes& bytes, bool verify_weights, const std::shared_ptr<const File>& file) {
+  const std::span<const std::byte> metadata = TRY(read_metadata(bytes.bytes()));
   flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(metadata.data()), metadata.size(), 256, kMaxTables);
   if (!fb::VerifyEngineBuffer(verifier)) return damaged("its metadata is malformed");
   const fb::Engine& engine = *fb::GetEngine(metadata.data());
 
   FileContents out;
-  const auto end = static_cast<uint64_t>(metadata.data() - file.bytes().data());
-  const SectionReader sections = TRY(SectionReader::make(file, engine, end, verify_weights));
+  const auto end = static_cast<uint64_t>(metadata.data() - bytes.bytes().data());
+  const SectionReader sections = TRY(SectionReader::make(bytes, engine, end, verify_weights));
   out.info.slipway_version = engine.slipway_version() == nullptr ? "" : engine.slipway_version()->str();
   out.info.isa = parse_isa(engine.isa() == nullptr ? "" : engine.isa()->str()).value_or(Isa::portable);
   out.info.deterministic = engine.deterministic();
   out.info.metadata_bytes = metadata.size();
   out.info.sections = sections.count();
-  out.constants = TRY(read_constants(engine, sections, file, out.info));
+  out.constants = TRY(read_constants(engine, sections, {bytes, file}, out.info));
   const ConstantReader constant = [&](int index, ElementType type, const Dims& dims) -> Result<Tensor> {
     if (static_cast<size_t>(index) >= out.constants.size()) return damaged("a tensor names a constant that is not there");
     const StoredConstant& c = out.constants[static_cast<size_t>(index)];

@@ -4,8 +4,9 @@
 //   length sections         weights, each at a multiple of 64 with 64-bit offset, length and checksum metadata         a
 //   FlatBuffer (engine.fbs), last: its length depends on what packing found
 //
-// A weight that is wanted packed only, in a form that can be undone (placement.hpp), is stored in that form alone. No machine
-// code: kernels are built anew at load. The same graph and options give the same bytes.
+// A weight that is wanted packed only, in a form that can be undone (placement.hpp), is stored in that form alone; forms that
+// cannot be undone (Winograd transforms, also several times as large) are made from the original at load. No machine code:
+// kernels are built anew. The same graph and options give the same bytes.
 #pragma once
 
 #include <filesystem>
@@ -53,7 +54,9 @@ struct FileSource {
 Status write_engine_file(const std::filesystem::path& path, const ir::Graph& graph, const FileSource& source);
 
 /// Checks header, metadata and its checksum, every offset and length; `verify_weights` also every section's checksum. Errors:
-/// invalid_model (truncated, damaged, not an engine), unsupported (another version).
-Result<FileContents> read_engine_file(const FileBytes& file, bool verify_weights);
+/// invalid_model (truncated, damaged, not an engine), unsupported (another version). With the open `file` that the bytes were
+/// read from, weights that are packed at load leave memory then.
+Result<FileContents> read_engine_file(const FileBytes& bytes, bool verify_weights,
+                                      const std::shared_ptr<const File>& file = nullptr);
 
 }  // namespace slipway::engine

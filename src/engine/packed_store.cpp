@@ -5,6 +5,7 @@
 #include "base/format.hpp"
 #include "base/log.hpp"
 #include "base/pages.hpp"
+#include "engine/checksum.hpp"
 
 namespace slipway::engine {
 
@@ -29,6 +30,8 @@ ModelPackedStore::ModelPackedStore(const ir::Graph& graph, std::vector<StoredCon
     constant.present = from.present;
     constant.bytes = from.bytes;
     for (StoredForm& form : from.forms) constant.forms.emplace(form.name, std::move(form));
+    constant.made_at_load = std::move(from.made_at_load);
+    constant.place = std::move(from.place);
   }
 }
 
@@ -44,11 +47,27 @@ void ModelPackedStore::own(const ir::Graph& graph) {
   }
 }
 
-const StoredForm* ModelPackedStore::undoable(const Constant& constant) {
+Status ModelPackedStore::recover(const Constant& constant, std::byte* to) {
   for (const auto& [name, form] : constant.forms) {
-    if (form.placement) return &form;
+    if (!form.placement) continue;
+    form.placement->undo(form.data.get(), to);
+    return {};
   }
-  return nullptr;
+  if (constant.place.file == nullptr) return Error(ErrorCode::internal, "a packed weight has no original");
+  TRY(constant.place.file->read(constant.place.offset, {to, constant.bytes}));
+  if (checksum({to, constant.bytes}) == constant.place.checksum) return {};
+  return fail(ErrorCode::io, "'{}' was changed after it was loaded and a weight is wanted from it again; load it anew",
+              constant.place.file->path());
+}
+
+void ModelPackedStore::release(const void* data, Constant& constant) {
+  const auto made = [&](const std::string& name) { return constant.forms.count(name) != 0; };
+  if (!constant.present || constant.place.file == nullptr || constant.made_at_load.empty() ||
+      !std::all_of(constant.made_at_load.begin(), constant.made_at_load.end(), made)) {
+    return;
+  }
+  release_pages(data, constant.bytes);
+  constant.present = false;
 }
 
 Result<tactic::Packed> ModelPackedStore::packed(const Tensor& constant, const tactic::Packing& packing) {
@@ -65,10 +84,8 @@ Result<tactic::Packed> ModelPackedStore::packed(const Tensor& constant, const ta
   }
   Tensor original = constant;
   if (!known.present) {  // packed in another way so far: undone for this moment only
-    const StoredForm* from = undoable(known);
-    if (from == nullptr || known.bytes != constant.bytes()) return Error(ErrorCode::internal, "a packed weight has no original");
     const std::shared_ptr<void> bytes = memory_for(known.bytes);
-    from->placement->undo(from->data.get(), static_cast<std::byte*>(bytes.get()));
+    TRY(recover(known, static_cast<std::byte*>(bytes.get())));
     original = Tensor(constant.type(), constant.dims(), bytes, bytes.get());
     log(LogLevel::debug, "a weight is packed anew as {}", name);
   }
@@ -76,18 +93,21 @@ Result<tactic::Packed> ModelPackedStore::packed(const Tensor& constant, const ta
   packing.pack(original, static_cast<std::byte*>(bytes.get()));
   const tactic::Packed data(bytes, static_cast<const std::byte*>(bytes.get()));
   known.forms.emplace(name, StoredForm{name, data, packing.bytes, std::nullopt});
+  release(constant.data(), known);
   return data;
 }
 
 Status ModelPackedStore::provide(const Tensor& constant) {
   const std::lock_guard lock(mutex_);
   const auto at = constants_.find(constant.data());
-  if (at == constants_.end() || at->second.present) return {};
-  const StoredForm* from = undoable(at->second);
-  if (from == nullptr) return Error(ErrorCode::internal, "a packed weight has no original");
-  provide_pages(constant.data(), at->second.bytes);
-  from->placement->undo(from->data.get(), static_cast<std::byte*>(const_cast<void*>(constant.data())));
-  at->second.present = true;
+  if (at == constants_.end()) return {};
+  Constant& known = at->second;
+  if (!known.present) {
+    provide_pages(constant.data(), known.bytes);
+    TRY(recover(known, static_cast<std::byte*>(const_cast<void*>(constant.data()))));
+    known.present = true;
+  }
+  known.made_at_load.clear();  // somebody reads it from now on
   return {};
 }
 

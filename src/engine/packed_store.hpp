@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mapped_file.hpp"
 #include "engine/placement.hpp"
 #include "plan/plan.hpp"
 
@@ -15,12 +16,18 @@ namespace slipway::engine {
 /// Names the form of a constant: recipe, bytes, element type and extents.
 std::string form_name(const Tensor& constant, const tactic::Packing& packing);
 
-/// A packed form that an engine file holds.
+/// A packed form.
 struct StoredForm {
   std::string name;
   tactic::Packed data;
   size_t bytes = 0;
   std::optional<Placement> placement;  ///< none: cannot be undone
+};
+
+/// Where an original can be read again: the file, still open, and what must be found there.
+struct FilePlace {
+  std::shared_ptr<const File> file;  ///< null: nowhere
+  uint64_t offset = 0, checksum = 0;
 };
 
 /// A large constant of an engine file. Either its bytes are there, or `data` is reserved space (base/pages.hpp) and a form with a
@@ -31,6 +38,9 @@ struct StoredConstant {
   size_t bytes = 0;
   bool present = true;
   std::vector<StoredForm> forms;
+  /// Not empty: the bytes are wanted for these forms alone, and leave memory (when they can be read again) once all are made.
+  std::vector<std::string> made_at_load;
+  FilePlace place;
 };
 
 /// Thread-safe. Serves the constants of the graph it was made for (sub-graphs and group bodies included).
@@ -52,9 +62,14 @@ class ModelPackedStore final : public plan::PackedStore {
     bool present = true;
     size_t bytes = 0;
     std::map<std::string, StoredForm> forms;
+    std::vector<std::string> made_at_load;
+    FilePlace place;
   };
   void own(const ir::Graph& graph);
-  static const StoredForm* undoable(const Constant& constant);
+  /// Writes the original of a constant that is not present.
+  static Status recover(const Constant& constant, std::byte* to);
+  /// Lets the original go when nothing wants it any more.
+  static void release(const void* data, Constant& constant);
 
   mutable std::mutex mutex_;
   std::map<const void*, Constant> constants_;  ///< by the constant's bytes; which ones never changes

@@ -99,7 +99,32 @@ class Placement::Folder {
   std::vector<Nest> nests_;
 };
 
-std::optional<Placement> Placement::find(const Tensor& constant, const tactic::Packing& packing, const std::byte* packed) {
+template <class F>
+void Placement::each_run(const F& f) const {
+  for (const Nest& nest : nests_) {
+    if (nest.depth == 0) {
+      f(nest.original, nest.packed, int64_t{1}, int64_t{0}, int64_t{0});
+      continue;
+    }
+    const Loop& inner = nest.loops[nest.depth - 1];
+    std::array<int64_t, kMaxLoops> at{};
+    int64_t original = nest.original, packed = nest.packed;
+    for (bool more = true; more;) {
+      f(original, packed, inner.count, inner.original, inner.packed);
+      more = false;
+      for (size_t l = nest.depth - 1; l-- > 0 && !more;) {
+        const Loop& loop = nest.loops[l];
+        more = ++at[l] < loop.count;
+        const int64_t steps = more ? 1 : 1 - loop.count;
+        if (!more) at[l] = 0;
+        original += steps * loop.original;
+        packed += steps * loop.packed;
+      }
+    }
+  }
+}
+
+std::optional<Placement> Placement::find(const Tensor& constant, const tactic::Packing& packing) {
   const int64_t elements = constant.count(), places = static_cast<int64_t>(packing.bytes / kWidth);
   if (bits(constant.type()) != 8 * kWidth || packing.bytes % kWidth != 0 || elements == 0 || elements >= int64_t{UINT32_MAX}) {
     return std::nullopt;
@@ -134,38 +159,16 @@ std::optional<Placement> Placement::find(const Tensor& constant, const tactic::P
   Placement placement;
   placement.nests_ = folder.nests();
   if (!placement.covers(elements)) return std::nullopt;
-  bool same = true;
-  const auto* own = static_cast<const std::byte*>(constant.data());
-  placement.each_run([&](int64_t o, int64_t p, int64_t count, int64_t step_o, int64_t step_p) {
-    for (int64_t i = 0; i < count; ++i) same = same && load(own, o + i * step_o) == load(packed, p + i * step_p);
-  });
-  if (!same) return std::nullopt;
   return placement;
 }
 
-template <class F>
-void Placement::each_run(const F& f) const {
-  for (const Nest& nest : nests_) {
-    if (nest.depth == 0) {
-      f(nest.original, nest.packed, int64_t{1}, int64_t{0}, int64_t{0});
-      continue;
-    }
-    const Loop& inner = nest.loops[nest.depth - 1];
-    std::array<int64_t, kMaxLoops> at{};
-    int64_t original = nest.original, packed = nest.packed;
-    for (bool more = true; more;) {
-      f(original, packed, inner.count, inner.original, inner.packed);
-      more = false;
-      for (size_t l = nest.depth - 1; l-- > 0 && !more;) {
-        const Loop& loop = nest.loops[l];
-        more = ++at[l] < loop.count;
-        const int64_t steps = more ? 1 : 1 - loop.count;
-        if (!more) at[l] = 0;
-        original += steps * loop.original;
-        packed += steps * loop.packed;
-      }
-    }
-  }
+bool Placement::undoes(const std::byte* packed, const Tensor& constant) const {
+  bool same = true;
+  const auto* own = static_cast<const std::byte*>(constant.data());
+  each_run([&](int64_t o, int64_t p, int64_t count, int64_t step_o, int64_t step_p) {
+    for (int64_t i = 0; i < count; ++i) same = same && load(own, o + i * step_o) == load(packed, p + i * step_p);
+  });
+  return same;
 }
 
 bool Placement::covers(int64_t elements) const {

@@ -19,10 +19,12 @@ class Placement {
   /// Loops inside one another at most.
   static constexpr size_t kMaxLoops = 6;
 
-  /// Found by packing element numbers in place of elements, then tried on the constant itself: undo() of `packed`, which is
-  /// `constant` packed by `packing`, gives its very bytes. nullopt: cannot be undone so, or not by a few loops. Takes memory for
-  /// one more packed form and kNumbersAtOnce elements.
-  static std::optional<Placement> find(const Tensor& constant, const tactic::Packing& packing, const std::byte* packed);
+  /// Found by packing element numbers in place of the elements of a tensor like `constant`: what it says holds for packings that
+  /// move elements, which undoes() tells of the real ones. nullopt: cannot be undone so, or not by a few loops. Takes memory for
+  /// a packed form and kNumbersAtOnce elements.
+  static std::optional<Placement> find(const Tensor& constant, const tactic::Packing& packing);
+  /// Does undo() of `packed` give the very bytes of `constant`?
+  bool undoes(const std::byte* packed, const Tensor& constant) const;
 
   /// Writes the elements of the original.
   void undo(const std::byte* packed, std::byte* original) const;

@@ -24,6 +24,7 @@ struct ModelBytes {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;  ///< keeps the bytes alive for weights that view them; nullptr: weights are copied
   std::filesystem::path folder;       ///< where external data lies; empty: external data is an error
+  bool disposable = false;            ///< nobody else reads `bytes`: those of weights that had to be copied are given back
 };
 Result<ir::Graph> read(const ModelBytes& model, const ImportOptions& options = {});
 

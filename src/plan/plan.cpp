@@ -303,6 +303,7 @@ class Planner::Context final : public tactic::BuildContext {
       std::shared_ptr<void> bytes = allocate(packing.bytes);
       packing.pack(*constant, static_cast<std::byte*>(bytes.get()));
       packed = std::static_pointer_cast<const std::byte>(std::shared_ptr<const void>(bytes));
+      planner_.plan_.owned_bytes += packing.bytes;
     }
     planner_.packed_[i] = true;
     planner_.plan_.owned.push_back(packed);
@@ -368,6 +369,15 @@ std::vector<InputDesc> descriptions(const ir::Graph& graph) {
 }
 
 }  // namespace
+
+size_t Plan::bytes() const {
+  constexpr size_t kNode = 600, kValue = 400, kKernel = 2000;  // with their names, attributes, extents
+  size_t total = sizeof(Plan) + owned_bytes + graph.live_nodes() * kNode + graph.value_count() * kValue;
+  for (const Step& step : steps) {
+    total += sizeof(Step) + kKernel + (step.inputs.size() + step.outputs.size()) * sizeof(Place);
+  }
+  return rest == nullptr ? total : total + rest->live_nodes() * kNode + rest->value_count() * kValue;
+}
 
 Result<std::unique_ptr<Plan>> make(const ir::Graph& graph, std::span<const InputDesc> inputs, const PlanOptions& options) {
   Specialised special = TRY(specialise(graph, inputs, options.store));

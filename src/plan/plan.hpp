@@ -87,6 +87,10 @@ struct Plan {
   Memory memory;
   std::vector<Choice> choices;                     ///< only when asked for
   std::vector<std::shared_ptr<const void>> owned;  ///< packed constants and folded values the steps point to
+  size_t owned_bytes = 0;                          ///< of those that belong to this plan alone
+
+  /// Estimate of what the plan takes in memory, without constants and code that it shares.
+  size_t bytes() const;
 };
 
 /// Packed constants shared between plans; implemented by the engine.

@@ -17,11 +17,14 @@ Result<std::shared_ptr<const plan::Plan>> PlanCache::get(const Signature& signat
   const auto [at, fresh] = plans_.try_emplace(signature);
   if (!fresh) return at->second.plan;
   recent_.push_front(&at->first);
-  at->second = {std::move(made), recent_.begin()};
+  at->second = {std::move(made), 0, recent_.begin()};
+  bytes_ += at->second.bytes = at->second.plan->bytes();
   std::shared_ptr<const plan::Plan> result = at->second.plan;
-  if (plans_.size() > capacity_) {
-    plans_.erase(plans_.find(*recent_.back()));
+  while (plans_.size() > 1 && (plans_.size() > limits_.plans || bytes_ > limits_.bytes)) {
+    const auto oldest = plans_.find(*recent_.back());
+    bytes_ -= oldest->second.bytes;
     recent_.pop_back();
+    plans_.erase(oldest);
   }
   return result;
 }
@@ -31,6 +34,11 @@ std::vector<bool> PlanCache::shape_inputs(const ir::Graph& graph) {
   const auto at = shape_inputs_.find(graph.identity.number());
   if (at != shape_inputs_.end()) return at->second;
   return shape_inputs_.emplace(graph.identity.number(), plan::shape_inputs(graph)).first->second;
+}
+
+size_t PlanCache::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
 }
 
 size_t PlanCache::size() const {

@@ -17,7 +17,12 @@ using Signature = std::vector<int64_t>;
 /// Thread-safe.
 class PlanCache {
  public:
-  PlanCache(plan::PlanOptions options, size_t capacity = kDefaultCapacity) : options_(std::move(options)), capacity_(capacity) {}
+  struct Limits {
+    size_t plans = 256;
+    size_t bytes = size_t{64} << 20;  ///< as Plan::bytes() estimates; the latest plan always stays
+  };
+  explicit PlanCache(plan::PlanOptions options) : PlanCache(std::move(options), Limits()) {}
+  PlanCache(plan::PlanOptions options, Limits limits) : options_(std::move(options)), limits_(limits) {}
 
   /// Finds or makes the plan. Two threads that miss at once may both make it; the first stays.
   Result<std::shared_ptr<const plan::Plan>> get(const Signature& signature, const ir::Graph& graph,
@@ -26,18 +31,19 @@ class PlanCache {
   std::vector<bool> shape_inputs(const ir::Graph& graph);
   const plan::PlanOptions& options() const { return options_; }
   size_t size() const;
+  size_t bytes() const;
 
  private:
-  static constexpr size_t kDefaultCapacity = 64;
-
   struct Entry {
     std::shared_ptr<const plan::Plan> plan;
+    size_t bytes = 0;
     std::list<const Signature*>::iterator place;
   };
   const plan::PlanOptions options_;
-  const size_t capacity_;
+  const Limits limits_;
   mutable std::mutex mutex_;
   std::map<Signature, Entry> plans_;
+  size_t bytes_ = 0;
   std::list<const Signature*> recent_;  ///< front: latest
   std::map<uint64_t, std::vector<bool>> shape_inputs_;
 };

@@ -135,6 +135,7 @@ Status Session::check(std::span<const ir::Value> inputs) const {
 
 Status Session::run(std::span<const ir::Value> inputs, std::vector<ir::Value>& outputs, const RunOptions& options) {
   TRY(check(inputs));
+  const Team::Busy busy(team_);
   outputs.resize(graph_->outputs().size());
   return run_graph(*graph_, inputs, outputs, options);
 }

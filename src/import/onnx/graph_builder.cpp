@@ -37,11 +37,14 @@ void GraphBuilder::add_constants(const GraphProto& proto, Scope& scope) {
     }
     define(scope, name, graph_.add_constant(std::string(name), std::move(tensor).value()), where);
   };
+  // The main graph's are read once; a tensor in a function as often as the function is called.
+  model_.source.disposable = model_.disposable && depth_ == 0;
   for (const TensorProto& t : proto.initializers)
     add(t.name, guarded("its message", [&] { return load_tensor(t.bytes, model_.source); }));
   for (const SparseTensorProto& t : proto.sparse_initializers) {
     add(t.name, guarded("its message", [&] { return load_sparse_tensor(t.bytes, model_.source); }));
   }
+  model_.source.disposable = false;
 }
 
 void GraphBuilder::add_inputs(const GraphProto& proto, Scope& scope, const Surroundings& around) {

@@ -36,6 +36,7 @@ class Model {
   Status count_graph();
 
   TensorSource source;
+  bool disposable = false;  ///< the file's bytes are memory that nobody else reads
   Problems problems;
 
  private:

@@ -32,7 +32,8 @@ Result<ir::Graph> read(const Input& input) {
   const ModelProto proto = TRY(decode_model({reinterpret_cast<const char*>(input.bytes.data()), input.bytes.size()}));
   TRY(check_versions(proto));
   ExternalFiles files(input.folder, input.map_files);
-  Model model(proto, {input.owner, &files, 0});
+  Model model(proto, {input.owner, &files});
+  model.disposable = input.disposable;
   Result<ir::Graph> built = guarded("the model", [&] { return GraphBuilder(model, 0).build(proto.graph, model.frame(), {}); });
   if (!built) return built;
   if (!model.problems.empty()) return model.problems.error();

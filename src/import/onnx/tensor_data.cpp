@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/pages.hpp"
 #include "import/onnx/limits.hpp"
 #include "import/onnx/proto.hpp"
 
@@ -98,13 +99,19 @@ size_t alignment_of(ElementType type) {
 }
 
 /// A view of `data` when kernels may read it in place, else an aligned copy. Bytes of bool tensors are made 0 or 1.
-Tensor adopt(const Header& h, Text data, const std::shared_ptr<const void>& owner) {
+Tensor adopt(const Header& h, Text data, const std::shared_ptr<const void>& owner, bool disposable = false) {
   const bool aligned = reinterpret_cast<uintptr_t>(data.data()) % alignment_of(h.type) == 0;
   const bool clean =
       h.type != ElementType::boolean || std::all_of(data.begin(), data.end(), [](char c) { return c == 0 || c == 1; });
   if (aligned && clean && owner != nullptr && !data.empty()) return Tensor(h.type, h.dims, owner, data.data());
-  Tensor t(h.type, h.dims);
-  if (!data.empty()) std::memcpy(t.data(), data.data(), data.size());
+  constexpr size_t kPiece = size_t{4} << 20;  // so that copy and copied never fill memory at one time
+  const std::shared_ptr<void> memory = allocate(data.size(), false);
+  Tensor t(h.type, h.dims, memory, memory.get());
+  for (size_t at = 0; at < data.size(); at += kPiece) {
+    const Text piece = data.substr(at, kPiece);
+    std::memcpy(t.as<char>() + at, piece.data(), piece.size());
+    if (disposable) release_pages(piece.data(), piece.size());
+  }
   if (!clean) {
     for (auto* b = t.as<uint8_t>(); b != t.as<uint8_t>() + data.size(); ++b) *b = *b != 0;
   }
@@ -222,7 +229,7 @@ Result<Tensor> load(Text message, TensorSource& source) {
       return fail(ErrorCode::invalid_model, "its raw data has {} bytes where its type {} and shape {} take {}", h.raw->size(),
                   name(h.type), to_string(h.dims), h.bytes);
     }
-    return adopt(h, *h.raw, source.owner);
+    return adopt(h, *h.raw, source.owner, source.disposable);
   }
   switch (h.type) {
     case ElementType::string:

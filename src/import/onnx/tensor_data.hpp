@@ -14,6 +14,7 @@ struct TensorSource {
   std::shared_ptr<const void> owner;
   ExternalFiles* external = nullptr;  ///< nullptr: external data is refused
   int64_t expanded_bytes = 0;
+  bool disposable = false;  ///< the messages are memory that nobody reads again: pages of what is copied are given back
 };
 
 /// A dense tensor. The bytes stay where they are when aligned to the element; string, misaligned and varint-coded ones are
