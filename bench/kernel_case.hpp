@@ -23,7 +23,7 @@ class KernelCase {
     bool constant = false;
   };
 
-  /// `tactic`: empty for the choice of a plan, in which the inputs stand in `format`.
+  /// `tactic`: empty for the choice of a plan, in which the inputs stand in `format`; pictures (up to 4 channels) stand plain.
   static Result<std::unique_ptr<KernelCase>> make(std::string_view op, ir::Attrs attrs, std::vector<Input> inputs, Isa isa,
                                                   int threads, tactic::Format format, std::string_view tactic = {}) {
     std::unique_ptr<KernelCase> made(new KernelCase(threads));
@@ -80,7 +80,7 @@ class KernelCase {
     std::vector<tactic::TensorDesc> ins, outs;
     for (const ir::ValueId v : node.inputs) {
       const ir::ValueInfo& value = graph_.value(v);
-      const bool blocked = !value.is_constant() && value.fact.dims().rank() >= 3;
+      const bool blocked = !value.is_constant() && value.fact.dims().rank() >= 3 && value.fact.dims()[1] > 4;
       ins.push_back({value.fact.type, value.fact.dims(), blocked ? format : tactic::Format::plain,
                      value.is_constant() ? &value.constant : nullptr, value.name});
     }

@@ -1,8 +1,8 @@
-// Direct convolution on the batch-reduce microkernel: every output tile of pixels x 32 channels is one sum over filter taps and
+// Direct convolution on the batch-reduce microkernel: every output tile of pixels x channels is one sum over filter taps and
 // blocks of input channels.
 //
-// Layouts: blocked16 to blocked16; with at most 8 input channels the plain input is interleaved while its halo is written, and a
-// whole filter row is one stretch of k.
+// Layouts: blocked16 to blocked16; or few channels of a plain input to blocked16, where a filter row of one channel is one
+// stretch of k. Where the window reaches over the edge, strips of the input are copied with zeros around.
 #include <algorithm>
 #include <cstring>
 
@@ -23,19 +23,26 @@ using tactic::Exec;
 using tactic::Fault;
 using tactic::Format;
 
-/// Input channels up to which the interleaved first-layer form is used where the input stands plain.
-constexpr int64_t kMaxInterleaved = 8;
+/// Channels up to which an input that stands plain is read so.
+constexpr int64_t kMostPlain = 8;
 /// Bytes of input that a chunk of pixel tiles may touch, so that it stays in L2 over all output channels.
 constexpr int64_t kChunkBytes = 256 << 10;
+/// The same of strips: as many as the weights that are read again for each, within these bounds.
+constexpr int64_t kLeastStripBytes = 64 << 10, kMostStripBytes = 512 << 10;
 
 /// What this tactic adds to the layer.
 struct Layer : conv::Layer {
-  bool interleaved = false;
+  bool plain_input = false;
+
+  /// Channels side by side in the input, and how many such planes there are.
+  int64_t width() const { return plain_input ? 1 : kBlock; }
+  int64_t planes() const { return plain_input ? in_channels : in_blocks(); }
+  int64_t pixel_bytes() const { return width() * 4; }
 };
 
 bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   if (!conv::read_layer(query, layer, reason)) return false;
-  layer.interleaved = layer.groups == 1 && layer.in_channels <= kMaxInterleaved && layer.window.w.dilation == 1 &&
+  layer.plain_input = layer.groups == 1 && layer.in_channels <= kMostPlain && layer.window.w.dilation == 1 &&
                       query.inputs[0].format == Format::plain;
   if (layer.groups > 1 && (layer.group_in() % kBlock != 0 || layer.group_out() % kBlock != 0)) {
     return reason = "groups are not whole blocks of 16 channels", false;
@@ -52,8 +59,14 @@ struct Sum {
 
 /// Rows (pixels) of one tile and where they begin.
 struct Tile {
-  int64_t in_offset = 0, out_pixel = 0;  ///< input in bytes, output in pixels
+  int64_t in_offset = 0, out_pixel = 0;  ///< input (or strip) in bytes, output in pixels
   int kind = 0;                          ///< which kernel
+};
+
+/// Tiles that are done for all output channels before the next.
+struct Chunk {
+  size_t first_tile = 0, end_tile = 0;
+  int64_t first_row = 0;  ///< of outputs, where strips are used
 };
 
 class ConvKernel final : public tactic::Kernel {
@@ -65,63 +78,73 @@ class ConvKernel final : public tactic::Kernel {
   }
 
   Fault run(const Exec& exec) const noexcept override {
-    const auto* x = static_cast<const float*>(exec.inputs[0]);
-    auto* y = static_cast<float*>(exec.outputs[0]);
-    auto* padded = reinterpret_cast<float*>(exec.scratch);
-    for (int64_t n = 0; n < layer_.batch; ++n) {
-      const float* image = x + n * in_image_;
-      if (layer_.interleaved) {
-        conv::pad_interleave(layer_.window, layer_.in_channels, image, padded, exec.team);
-        image = padded;
-      } else if (layer_.window.has_halo()) {
-        conv::pad_blocks(layer_.window, layer_.in_blocks(), kBlock, image, padded, exec.team);
-        image = padded;
-      }
-      auto task = [&](int thread, int threads) { run_part(exec, image, y + n * out_image_, n, thread, threads); };
-      exec.team.run(task);
-    }
+    auto task = [&](int thread, int threads) {
+      if (thread < threads_) run_part(exec, thread, std::min(threads, threads_));
+    };
+    exec.team.run(task);
     return Fault::none;
   }
 
   std::string describe() const override {
-    return fmt::format("{}x{}{}", tile_rows_, panel_, layer_.interleaved ? ", interleaved input" : "");
+    return fmt::format("{}x{}{}", tile_rows_, panel_, layer_.plain_input ? ", plain input" : "");
   }
 
  private:
   Status prepare(const tactic::Query& query, Layer layer, tactic::BuildContext& context) {
     layer_ = std::move(layer);
     const Window2d& win = layer_.window;
-    in_image_ = layer_.interleaved ? layer_.in_channels * win.h.in * win.w.in : layer_.in_blocks() * kBlock * win.h.in * win.w.in;
+    threads_ = query.machine.threads;
+    in_image_ = layer_.planes() * layer_.width() * win.h.in * win.w.in;
     out_image_ = layer_.out_blocks() * kBlock * layer_.out_pixels();
     // Two zmm a row, or two ymm, whose 6 rows read a panel half as often as 3 rows of four.
     panel_ = query.machine.isa >= Isa::avx512 && layer_.group_out() > kBlock ? 32 : 16;
+    if (win.has_halo()) choose_strips(query.machine.isa);
     make_sum();
     make_tiles(query.machine.isa);
+    make_chunks();
     TRY(make_kernels(query.machine.isa));
     weights_ = TRY(pack_weights(context));
-    if (layer_.interleaved || win.has_halo()) {
-      const int64_t channels = layer_.interleaved ? layer_.in_channels : layer_.in_blocks() * kBlock;
-      context.book_scratch(static_cast<size_t>(win.padded_h() * win.padded_w() * channels) * sizeof(float));
-    }
+    if (strip_rows_ > 0) context.book_scratch(static_cast<size_t>(threads_ * strip_floats()) * sizeof(float));
     operands_ = TRY(conv::TailOperands::make(layer_.tail, conv::pack_channels(layer_.out_channels), context));
     return {};
   }
 
-  /// Blocks of channels, filter rows, filter columns; the partial last block by itself.
+  /// Output rows of a strip: even, and whole tiles of short rows.
+  void choose_strips(Isa isa) {
+    const Window2d& win = layer_.window;
+    const int64_t row_bytes = win.h.stride * win.padded_w() * layer_.planes() * layer_.pixel_bytes();
+    const int64_t weights = layer_.group_in() * win.taps() * layer_.out_channels * 4;
+    const int64_t most = std::max<int64_t>(1, std::clamp(weights, kLeastStripBytes, kMostStripBytes) / row_bytes);
+    const int64_t strips = (win.h.out + most - 1) / most, even = (win.h.out + strips - 1) / strips;
+    const int64_t joined = joined_rows(isa);
+    strip_rows_ = (even + joined - 1) / joined * joined;
+  }
+  int64_t strip_height() const {
+    const ops::WindowAxis& h = layer_.window.h;
+    return std::min((strip_rows_ - 1) * h.stride + h.reach(), layer_.window.padded_h());
+  }
+  int64_t plane_bytes() const {
+    const Window2d& win = layer_.window;
+    return (strip_rows_ > 0 ? strip_height() : win.h.in) * win.padded_w() * layer_.pixel_bytes();
+  }
+  int64_t strip_floats() const { return layer_.planes() * plane_bytes() / 4; }
+
+  /// Blocks of channels, filter rows, filter columns; the partial last block by itself. Of a plain input channels and filter
+  /// rows.
   void make_sum() {
     const Window2d& win = layer_.window;
-    if (layer_.interleaved) {
-      sum_.k = win.w.kernel * layer_.in_channels;
-      for (int64_t r = 0; r < win.h.kernel; ++r)
-        sum_.offsets.push_back(r * win.h.dilation * win.padded_w() * layer_.in_channels * 4);
+    const int64_t row = win.h.dilation * win.padded_w() * layer_.pixel_bytes(), plane = plane_bytes();
+    if (layer_.plain_input) {
+      sum_.k = win.w.kernel;
+      for (int64_t c = 0; c < layer_.in_channels; ++c) {
+        for (int64_t r = 0; r < win.h.kernel; ++r) sum_.offsets.push_back(c * plane + r * row);
+      }
       return;
     }
     const int64_t channels = layer_.group_in(), whole = channels / kBlock;
-    const int64_t plane = win.padded_h() * win.padded_w() * kBlock * 4;
     const auto taps_of = [&](int64_t block, std::vector<int64_t>& offsets) {
       for (int64_t r = 0; r < win.h.kernel; ++r) {
-        for (int64_t c = 0; c < win.w.kernel; ++c)
-          offsets.push_back(block * plane + (r * win.h.dilation * win.padded_w() + c * win.w.dilation) * kBlock * 4);
+        for (int64_t c = 0; c < win.w.kernel; ++c) offsets.push_back(block * plane + r * row + c * win.w.dilation * kBlock * 4);
       }
     };
     for (int64_t b = 0; b < whole; ++b) taps_of(b, sum_.offsets);
@@ -134,19 +157,20 @@ class ConvKernel final : public tactic::Kernel {
     }
   }
 
-  int64_t pixel_bytes() const { return (layer_.interleaved ? layer_.in_channels : kBlock) * 4; }
   int64_t in_offset_of(int64_t pixel) const {
     const Window2d& win = layer_.window;
-    const int64_t oy = pixel / win.w.out, ox = pixel % win.w.out;
-    return (oy * win.h.stride * win.padded_w() + ox * win.w.stride) * pixel_bytes();
+    const int64_t row = pixel / win.w.out, ox = pixel % win.w.out, oy = strip_rows_ > 0 ? row % strip_rows_ : row;
+    return (oy * win.h.stride * win.padded_w() + ox * win.w.stride) * layer_.pixel_bytes();
   }
+  /// Rows of outputs in one tile: several where they are short.
+  int64_t joined_rows(Isa isa) const { return std::max<int64_t>(1, gemm::max_rows(isa, panel_) / layer_.window.w.out); }
 
   /// Splits the output pixels into tiles of at most the registers' rows: an even split of the whole image where rows of pixels
   /// run on without a gap, else of each row; short rows are joined in one tile with a displacement for each pixel.
   void make_tiles(Isa isa) {
     const Window2d& win = layer_.window;
     const int64_t most = gemm::max_rows(isa, panel_), pixels = layer_.out_pixels();
-    const bool flat = win.w.stride == 1 && win.h.stride == 1 && win.w.out == win.padded_w();
+    const bool flat = strip_rows_ == 0 && win.w.stride == 1 && win.h.stride == 1 && win.w.out == win.w.in;
     const auto split = [&](int64_t begin, int64_t count) {
       const int64_t parts = (count + most - 1) / most;
       for (int64_t i = 0; i < parts; ++i) {
@@ -156,22 +180,32 @@ class ConvKernel final : public tactic::Kernel {
     };
     if (flat) {
       split(0, pixels);
-    } else if (win.w.out * 2 > most) {
+    } else if (joined_rows(isa) == 1) {
       for (int64_t y = 0; y < win.h.out; ++y) split(y * win.w.out, win.w.out);
     } else {
-      const int64_t rows = most / win.w.out;
+      const int64_t rows = joined_rows(isa);
       for (int64_t y = 0; y < win.h.out; y += rows) add_tile(y * win.w.out, std::min(rows, win.h.out - y) * win.w.out, false);
     }
-    const int64_t bytes_per_tile =
-        std::max<int64_t>(1, layer_.in_blocks() * tile_rows_ * kBlock * 4 * win.h.stride * win.w.stride);
-    chunk_tiles_ = std::max<int64_t>(1, kChunkBytes / bytes_per_tile);
+  }
+
+  void make_chunks() {
+    const Window2d& win = layer_.window;
+    const int64_t tile_bytes = std::max<int64_t>(1, in_image_ * 4 / static_cast<int64_t>(tiles_.size()));
+    const auto most = static_cast<size_t>(std::max<int64_t>(1, kChunkBytes / tile_bytes));
+    for (size_t t = 0; t < tiles_.size(); ++t) {
+      const int64_t row = tiles_[t].out_pixel / win.w.out;
+      const bool full = strip_rows_ > 0 ? !chunks_.empty() && row >= chunks_.back().first_row + strip_rows_
+                                        : !chunks_.empty() && t - chunks_.back().first_tile == most;
+      if (chunks_.empty() || full) chunks_.push_back({t, t, strip_rows_ > 0 ? row : 0});
+      chunks_.back().end_tile = t + 1;
+    }
   }
 
   void add_tile(int64_t pixel, int64_t rows, bool flat) {
     std::vector<int32_t> displacements;
     const int64_t base = in_offset_of(pixel);
     bool even = true;
-    const int64_t step = layer_.window.w.stride * pixel_bytes();
+    const int64_t step = layer_.window.w.stride * layer_.pixel_bytes();
     for (int64_t i = 0; i < rows; ++i) {
       displacements.push_back(static_cast<int32_t>((flat ? i * step : in_offset_of(pixel + i) - base)));
       even = even && displacements.back() == i * step;
@@ -218,12 +252,12 @@ class ConvKernel final : public tactic::Kernel {
     panel_floats_ = k_total * panel_;
     const Layer& l = layer_;
     tactic::Packing packing;
-    packing.recipe = l.interleaved ? fmt::format("conv_interleaved/f32/n{}", panel_)
-                                   : fmt::format("conv_blocked16/f32/n{}/g{}", panel_, l.groups);
+    packing.recipe =
+        l.plain_input ? fmt::format("conv_plain/f32/n{}", panel_) : fmt::format("conv_blocked16/f32/n{}/g{}", panel_, l.groups);
     packing.bytes = static_cast<size_t>(l.groups * panels * panel_floats_) * sizeof(float);
     const int64_t groups = l.groups, out = l.group_out(), in = l.group_in(), taps = win.taps();
     const int64_t columns = panel_;
-    const bool interleaved = l.interleaved;
+    const int64_t width = l.width();
     // Visits every place of the packed form in order: f(index into the weights, or -1 where a panel is filled up).
     const auto walk = [=](auto&& f) {
       const auto step = [&](int64_t g, int64_t panel, int64_t c, int64_t tap) {
@@ -231,7 +265,6 @@ class ConvKernel final : public tactic::Kernel {
       };
       for (int64_t g = 0; g < groups; ++g) {
         for (int64_t panel = 0; panel < panels; ++panel) {
-          const int64_t width = interleaved ? in : kBlock;  // an interleaved layer is one block of all its channels
           for (int64_t block = 0; block < in; block += width) {
             for (int64_t tap = 0; tap < taps; ++tap) {
               for (int64_t c = block; c < std::min(in, block + width); ++c) step(g, panel, c, tap);
@@ -256,39 +289,49 @@ class ConvKernel final : public tactic::Kernel {
     return context.pack(1, packing);
   }
 
-  void run_part(const Exec& exec, const float* image, float* out, int64_t n, int thread, int threads) const {
-    const int64_t group_blocks = (layer_.group_out() + kBlock - 1) / kBlock, panel_blocks = panel_ / kBlock;
-    const int64_t panels = (group_blocks + panel_blocks - 1) / panel_blocks;
-    const auto tile_count = static_cast<int64_t>(tiles_.size());
-    const int64_t chunks = (tile_count + chunk_tiles_ - 1) / chunk_tiles_;
-    const int64_t plane = layer_.out_pixels() * kBlock;  // floats of one output block
-    const Team::Range range = Team::share(chunks * layer_.groups * panels, thread, threads);
+  void run_part(const Exec& exec, int thread, int threads) const {
+    const int64_t group_blocks = conv::blocks_of(layer_.group_out()), panel_blocks = panel_ / kBlock;
+    const int64_t panels = (group_blocks + panel_blocks - 1) / panel_blocks, plane = layer_.out_pixels() * kBlock;
+    const auto chunks = static_cast<int64_t>(chunks_.size());
+    const Team::Range range = Team::share(layer_.batch * chunks * layer_.groups * panels, thread, threads);
+    auto* strip = reinterpret_cast<float*>(exec.scratch) + (strip_rows_ > 0 ? thread * strip_floats() : 0);
+    int64_t in_strip = -1;  // which chunk of which image
+    MicrokernelArgs args;
+    args.a_offsets = sum_.offsets.data();
+    args.batch = static_cast<int64_t>(sum_.offsets.size());
+    args.rest_offsets = sum_.rest_offsets.data();
+    args.rest_batch = static_cast<int64_t>(sum_.rest_offsets.size());
     for (int64_t item = range.begin; item < range.end; ++item) {
-      const int64_t panel = item % panels, g = item / panels % layer_.groups, chunk = item / panels / layer_.groups;
-      const bool narrow = (panel + 1) * panel_blocks > group_blocks;
-      const int64_t block = g * group_blocks + panel * panel_blocks;
-      const auto* b = reinterpret_cast<const float*>(weights_.get()) + (g * panels + panel) * panel_floats_;
-      const auto* a = reinterpret_cast<const std::byte*>(image) +
-                      (layer_.interleaved
-                           ? 0
-                           : g * (layer_.group_in() / kBlock) * layer_.window.padded_h() * layer_.window.padded_w() * kBlock * 4);
-      MicrokernelArgs args;
-      args.b = b;
-      args.a_offsets = sum_.offsets.data();
-      args.batch = static_cast<int64_t>(sum_.offsets.size());
-      args.rest_offsets = sum_.rest_offsets.data();
-      args.rest_batch = static_cast<int64_t>(sum_.rest_offsets.size());
-      for (int64_t t = chunk * chunk_tiles_; t < std::min(tile_count, (chunk + 1) * chunk_tiles_); ++t) {
-        const Tile& tile = tiles_[static_cast<size_t>(t)];
-        args.a = a + tile.in_offset;
-        args.c = {out + block * plane + tile.out_pixel * kBlock, kBlock * 4, plane * 4};
+      const int64_t panel = item % panels, g = item / panels % layer_.groups, piece = item / panels / layer_.groups;
+      const int64_t n = piece / chunks, block = g * group_blocks + panel * panel_blocks;
+      const Chunk& chunk = chunks_[static_cast<size_t>(piece % chunks)];
+      const float* source = static_cast<const float*>(exec.inputs[0]) + n * in_image_;
+      if (strip_rows_ > 0) {
+        if (in_strip != piece) fill_strip(chunk, source, strip);
+        in_strip = piece;
+        source = strip;
+      }
+      const auto* a = reinterpret_cast<const std::byte*>(source) + g * (layer_.group_in() / kBlock) * plane_bytes();
+      args.b = reinterpret_cast<const float*>(weights_.get()) + (g * panels + panel) * panel_floats_;
+      const int narrow = (panel + 1) * panel_blocks > group_blocks ? 1 : 0;
+      for (size_t t = chunk.first_tile; t < chunk.end_tile; ++t) {
+        const Tile& tile = tiles_[t];
         const int64_t offset = n * out_image_ + block * plane + tile.out_pixel * kBlock;
+        args.a = a + tile.in_offset;
+        args.c = {static_cast<float*>(exec.outputs[0]) + offset, kBlock * 4, plane * 4};
         for (size_t i = 0; i < operands_.size(); ++i) {
           args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), kBlock * 4, plane * 4};
         }
-        (*kinds_[static_cast<size_t>(tile.kind)].kernels[narrow ? 1 : 0])(args);
+        (*kinds_[static_cast<size_t>(tile.kind)].kernels[narrow])(args);
       }
     }
+  }
+
+  void fill_strip(const Chunk& chunk, const float* image, float* strip) const {
+    const Window2d& win = layer_.window;
+    const int64_t first = chunk.first_row * win.h.stride, height = strip_height();
+    conv::pad_strip(win, {first, std::min(height, win.padded_h() - first), height}, layer_.planes(), layer_.width(), image,
+                    strip);
   }
 
   struct Kind {
@@ -300,12 +343,14 @@ class ConvKernel final : public tactic::Kernel {
   Layer layer_;
   Sum sum_;
   std::vector<Tile> tiles_;
+  std::vector<Chunk> chunks_;
   std::vector<Kind> kinds_;
   conv::TailOperands operands_;
   tactic::Packed weights_;
   int panel_ = 32;  ///< output channels of one tile
-  int64_t in_image_ = 0, out_image_ = 0, panel_floats_ = 0, chunk_tiles_ = 1;
-  int tile_rows_ = 0;
+  int64_t in_image_ = 0, out_image_ = 0, panel_floats_ = 0;
+  int64_t strip_rows_ = 0;  ///< output rows of a strip of padded input; 0: the input is read in place
+  int tile_rows_ = 0, threads_ = 1;
 };
 
 tactic::Verdict judge(const tactic::Query& query) {
@@ -314,7 +359,7 @@ tactic::Verdict judge(const tactic::Query& query) {
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(reason);
   constexpr double kFlopsPerUs = 105e3;
   const double image_us = layer.image_flops() / kFlopsPerUs;
-  return conv::blocked_verdict(query, layer.tail, layer.interleaved ? Format::plain : Format::blocked16,
+  return conv::blocked_verdict(query, layer.tail, layer.plain_input ? Format::plain : Format::blocked16,
                                1 + image_us * static_cast<double>(layer.batch) / query.machine.threads, "direct");
 }
 

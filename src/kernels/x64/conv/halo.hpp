@@ -19,7 +19,13 @@ struct Window2d {
 
 /// Planes of `block` interleaved channels: from [planes][h.in][w.in][block] to [planes][padded_h][padded_w][block], zero around.
 void pad_blocks(const Window2d& window, int64_t planes, int64_t block, const float* from, float* to, Team& team);
-/// [channels][h.in][w.in] to [padded_h][padded_w][channels], zero around.
-void pad_interleave(const Window2d& window, int64_t channels, const float* from, float* to, Team& team);
+
+/// Rows of the padded input that lie in a buffer of their own.
+struct Strip {
+  int64_t first = 0, rows = 0;  ///< of the padded input
+  int64_t plane_rows = 0;       ///< from plane to plane in the buffer, >= rows
+};
+/// The strip of what pad_blocks() gives: to [planes][plane_rows][padded_w][block].
+void pad_strip(const Window2d& window, const Strip& strip, int64_t planes, int64_t block, const float* from, float* to);
 
 }  // namespace slipway::conv
