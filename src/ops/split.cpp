@@ -13,6 +13,7 @@ Status infer_split(InferContext& c) {
   const auto pieces = static_cast<int64_t>(c.output_count());
   const Shape* in = c.shape(0);
   const auto sizes = c.ints(1);
+  if (pieces == 0) return Error(ErrorCode::invalid_model, "it needs at least one output");
   if (attrs.num_outputs && *attrs.num_outputs != pieces) {
     return fail(ErrorCode::invalid_model, "num_outputs is {} but the node has {} outputs", *attrs.num_outputs, pieces);
   }
