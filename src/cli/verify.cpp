@@ -1,5 +1,6 @@
 // slipway verify: folders in the ONNX test layout against their expected outputs.
 #include <rapidjson/document.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -25,7 +26,7 @@ struct VerifyOptions {
   std::vector<std::string> dirs;
   double rtol = 1e-3, atol = 1e-7;
   std::string filter;
-  bool verbose = false;
+  bool verbose = false, reload = false;
 };
 
 struct Case {
@@ -91,8 +92,20 @@ Result<std::vector<ir::Value>> read_values(const fs::path& data, const char* ste
   return out;
 }
 
+/// The engine after a way through its file.
+Result<std::shared_ptr<engine::Engine>> reloaded(const engine::Engine& engine, const engine::Options& options) {
+  const fs::path file = fs::temp_directory_path() / fmt::format("slipway-verify-{}.slip", ::getpid());
+  TRY(engine.save(file));
+  auto again = engine::Engine::load(file, options);
+  std::error_code ignored;
+  fs::remove(file, ignored);
+  return again;
+}
+
 Status run_case(const Case& test, const VerifyOptions& options) {
-  const auto engine = TRY(engine::Engine::load(test.folder / "model.onnx", TRY(engine_options(options.model))));
+  const auto build = TRY(engine_options(options.model));
+  auto engine = TRY(engine::Engine::load(test.folder / "model.onnx", build));
+  if (options.reload) engine = TRY(reloaded(*engine, build));
   const auto session = engine->session();
   int sets = 0;
   for (; fs::exists(test.folder / fmt::format("test_data_set_{}", sets)); ++sets) {
@@ -154,6 +167,7 @@ void add_verify(CLI::App& app, Work& work) {
   command.add_option("--filter", options->filter, "Only cases whose path contains this text");
   command.add_option("--rtol", options->rtol, "Relative tolerance where no manifest.json says another")->capture_default_str();
   command.add_option("--atol", options->atol, "Absolute tolerance where no manifest.json says another")->capture_default_str();
+  command.add_flag("--reload", options->reload, "Run what comes back from an engine file");
   command.add_flag("-v,--verbose", options->verbose, "Print passing cases too");
   command.callback([options, &work] { work = [options] { return verify(*options); }; });
 }

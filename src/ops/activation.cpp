@@ -127,7 +127,7 @@ OpFamily activation() {
         return std::isnan(x) ? x : std::max(x, 0.0) + std::min(low, 0.0);
       }));
   add(activation_op<ThresholdedReluAttrs>(
-          "ThresholdedRelu", {10, 22}, "x where x > alpha, else 0.",
+          "ThresholdedRelu", {1, 10, 22}, "x where x > alpha, else 0.",
           [] { return with<ThresholdedReluAttrs>(ThresholdedReluAttrs{.alpha = -0.5f}); },
           [](double x, const ThresholdedReluAttrs& a) { return x > double{a.alpha} ? x : 0.0; })
           .tolerance(Tolerance::exact));

@@ -142,6 +142,17 @@ Status infer_cast_like(InferContext& c) {
   return {};
 }
 
+/// Version 1 wrote the type as a word.
+Status upgrade_cast(OnnxNode& node) {
+  if (node.version >= 6) return {};
+  const std::string word = node.take_string("to", "");
+  for (int i = 1; i < kElementTypeCount; ++i) {
+    if (word == onnx_name(static_cast<ElementType>(i))) node.attrs["to"] = static_cast<int64_t>(i);
+  }
+  if (node.has("to")) return {};
+  return fail(ErrorCode::invalid_model, "'{}' is not the name of an element type", word);
+}
+
 Status run_cast_like(RefContext& c) {
   const auto& attrs = c.attrs<CastLikeAttrs>();
   Tensor y = c.out(0, c.in(1).type(), TRY(actual_dims(c)));
@@ -213,7 +224,7 @@ Result<Tensor> cast_tensor(const Tensor& x, ElementType to) {
 }
 
 OpFamily cast() {
-  return {Op("Cast", {6, 9, 13, 19, 21, 23, 24, 25, 28})
+  return {Op("Cast", {1, 6, 9, 13, 19, 21, 23, 24, 25, 28})
               .attrs<CastAttrs>()
               .in("input", kCastTypes, 'X')
               .out("output", kCastTypes, 'Y')
@@ -221,6 +232,7 @@ OpFamily cast() {
               .infer(infer_cast)
               .reference(run_cast)
               .samples(cast_samples)
+              .upgrade(upgrade_cast)
               .doc("Elements converted to another type."),
           Op("CastLike", {15, 19, 21, 23, 24, 25})
               .attrs<CastLikeAttrs>()

@@ -1,5 +1,8 @@
 // Expand and Tile: elements repeated.
+#include <numeric>
+
 #include "ops/moves.hpp"
+#include "ops/onnx_node.hpp"
 #include "ops/sample.hpp"
 
 namespace slipway::ops {
@@ -78,6 +81,20 @@ using sample::constant;
 using sample::counting;
 using sample::ints;
 
+/// Version 1 repeated one axis: its inputs are the repeats and the axis, two scalars.
+Status upgrade_tile(OnnxNode& node) {
+  if (node.version >= 6) return {};
+  const std::optional<Shape>& x = node.fact(0).shape;
+  if (node.inputs.size() != 3 || !x)
+    return Error(ErrorCode::unsupported, "Tile of opset 1 needs three inputs and an input of known rank");
+  std::vector<int64_t> axes(x->size());
+  std::iota(axes.begin(), axes.end(), int64_t{0});
+  const ir::ValueId here = TRY(node.emit("Equal", NoAttrs{}, {node.constant(Tensor::vector(axes)), node.inputs[2]}));
+  const ir::ValueId once = node.constant(Tensor::scalar(int64_t{1}));
+  node.inputs = {node.inputs[0], TRY(node.emit("Where", NoAttrs{}, {here, node.inputs[1], once}))};
+  return {};
+}
+
 std::vector<Sample> expand_samples() {
   return {{"rows", NoAttrs{}, {{counting({3, 1})}, constant(ints({3, 4}))}},
           {"both_ways", NoAttrs{}, {{counting(ElementType::f16, {3, 1})}, constant(ints({2, 1, 6}))}},
@@ -106,7 +123,7 @@ OpFamily expand() {
               .reference(run_expand)
               .samples(expand_samples)
               .doc("The input broadcast to a shape."),
-          Op("Tile", {6, 13})
+          Op("Tile", {1, 6, 13})
               .in("input", kDataTypes)
               .in("repeats", types(ElementType::i64), 'I')
               .out("output")
@@ -114,6 +131,7 @@ OpFamily expand() {
               .infer(infer_tile)
               .reference(run_tile)
               .samples(tile_samples)
+              .upgrade(upgrade_tile)
               .doc("The input repeated along each axis.")};
 }
 

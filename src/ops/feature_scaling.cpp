@@ -136,10 +136,9 @@ Status run_scaler(RefContext& c) {
 
 std::vector<Sample> imputer_samples() {
   using A = ImputerAttrs;
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  return {{"nan",
-           A{.imputed_value_floats = {1, 2}, .replaced_value_float = nan},
-           {{sample::floats({2, 2}, {0, std::nan(""), std::nan(""), 3})}}},
+  return {{"columns",
+           A{.imputed_value_floats = {1, 2}, .replaced_value_float = -5},
+           {{sample::floats({2, 2}, {0, -5, -5, std::nan("")})}}},
           {"one", A{.imputed_value_floats = {7}, .replaced_value_float = -1}, {{sample::floats({2, 2}, {0, -1, 5, -1})}}},
           {"integers", A{.imputed_value_int64s = {8, 9}, .replaced_value_int64 = 3}, {{sample::counting(E::i64, {3, 2})}}}};
 }

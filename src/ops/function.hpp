@@ -33,6 +33,10 @@ class FunctionBody {
 
   /// undefined when not known (yet).
   ElementType type(ir::ValueId v) const { return v == ir::kNone ? ElementType::undefined : graph_.value(v).fact.type; }
+  /// nullptr when the rank is not known.
+  const Shape* shape(ir::ValueId v) const {
+    return v != ir::kNone && graph_.value(v).fact.shape ? &*graph_.value(v).fact.shape : nullptr;
+  }
   /// Fails with `unsupported` while the rank is not known: the node's outputs stay unknown until it is.
   size_t rank(ir::ValueId v);
 

@@ -1,6 +1,7 @@
 // Gather, GatherElements, GatherND.
 #include "ops/gather.hpp"
 
+#include "ops/function.hpp"
 #include "ops/moves.hpp"
 #include "ops/sample.hpp"
 
@@ -160,6 +161,22 @@ std::vector<Sample> gather_nd_samples() {
            {{counting(ElementType::f16, {2, 3, 4})}, {numbers(ElementType::i64, {2, 2, 1}, {1, 0, 2, 2})}}}};
 }
 
+/// In both domains the same.
+Op gather_nd_op(std::vector<int> versions, std::string_view domain) {
+  return Op("GatherND", std::move(versions), domain)
+      .attrs<GatherNDAttrs>()
+      .in("data", kDataTypes)
+      .in("indices", domain.empty() ? types(ElementType::i64) : kIndex, 'I')
+      .out("output")
+      .infer(infer_gather_nd)
+      .reference(run_gather_nd)
+      .samples(gather_nd_samples)
+      .doc("Slices chosen by tuples of indices.");
+}
+void gather_nd_alias(FunctionBody& b) {
+  b.set(0, b.node("GatherND", b.attrs<GatherNDAttrs>(), {b.in(0), b.cast(b.in(1), ElementType::i64)}));
+}
+
 }  // namespace
 
 OpFamily gather() {
@@ -181,15 +198,7 @@ OpFamily gather() {
               .reference(run_gather_elements)
               .samples(gather_elements_samples)
               .doc("Per output element one element of its line, chosen by index."),
-          Op("GatherND", {11, 12, 13})
-              .attrs<GatherNDAttrs>()
-              .in("data", kDataTypes)
-              .in("indices", types(ElementType::i64), 'I')
-              .out("output")
-              .infer(infer_gather_nd)
-              .reference(run_gather_nd)
-              .samples(gather_nd_samples)
-              .doc("Slices chosen by tuples of indices.")};
+          gather_nd_op({11, 12, 13}, ""), function<gather_nd_alias, GatherNDAttrs>(gather_nd_op({1}, "com.microsoft"))};
 }
 
 }  // namespace slipway::ops

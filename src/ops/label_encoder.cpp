@@ -188,14 +188,16 @@ Status run_mapper(RefContext& c) {
 std::vector<Sample> encoder_samples() {
   using A = LabelEncoderAttrs;
   const Tensor words = sample::strings({2, 2}, {"b", "a", "d", "b"});
-  const float nan = std::numeric_limits<float>::quiet_NaN();
+  A reals;
+  reals.keys_tensor = sample::floats({2}, {std::nan(""), 0.5});
+  reals.values_int64s = {1, 2};
   A tensors;
   tensors.keys_tensor = sample::counting(E::i16, {3});
   tensors.values_tensor = sample::counting(E::f64, {3}, 5);
   tensors.default_tensor = sample::numbers(E::f64, {1}, {-7});
   return {{"strings_to_int64s", A{.keys_strings = {"a", "b"}, .values_int64s = {5, 6}, .default_int64 = 42}, {{words}}},
           {"int64s_to_strings", A{.values_strings = {"x", "y"}, .keys_int64s = {1, 2}}, {{sample::counting(E::i64, {4})}}},
-          {"nan", A{.values_int64s = {1, 2}, .keys_floats = {nan, 0.5f}}, {{sample::floats({3}, {0.5, std::nan(""), 2})}}},
+          {"nan", reals, {{sample::floats({3}, {0.5, std::nan(""), 2})}}},
           {"last_key", A{.values_int64s = {5}, .keys_floats = {1}}, {{sample::floats({1}, {1})}}},
           {"tensors", tensors, {{sample::counting(E::i16, {5}, -1)}}}};
 }

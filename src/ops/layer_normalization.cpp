@@ -134,7 +134,7 @@ std::vector<Sample> rms_samples() {
 
 OpFamily layer_normalization() {
   return {
-      Op("LayerNormalization", {17})
+      Op("LayerNormalization", {1, 17})
           .attrs<A>()
           .in("X", kFloat)
           .in("Scale", kFloat)

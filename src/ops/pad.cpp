@@ -1,6 +1,7 @@
 // Pad.
 #include "ops/pad.hpp"
 
+#include "ops/function.hpp"
 #include "ops/moves.hpp"
 #include "ops/onnx_node.hpp"
 #include "ops/sample.hpp"
@@ -127,22 +128,30 @@ std::vector<Sample> samples() {
           {"from_empty", PadAttrs{}, {{counting({0, 2})}, constant(ints({1, 0, 1, 0}))}}};
 }
 
+/// In both domains the same.
+Op pad_op(std::vector<int> versions, std::string_view domain) {
+  return Op("Pad", std::move(versions), domain)
+      .attrs<PadAttrs>()
+      .in("data", kAll)
+      .in("pads", types(ElementType::i64), 'P')
+      .opt("constant_value", kAll)
+      .opt("axes", kIndex, 'I')
+      .out("output")
+      .reads_value(1, 3)
+      .infer(infer_pad)
+      .reference(run_pad)
+      .samples(samples)
+      .upgrade(upgrade_pad)
+      .doc("Elements added before and after each axis: constant, mirrored, repeated or wrapped.");
+}
+void pad_alias(FunctionBody& b) {
+  b.set(0, b.node("Pad", b.attrs<PadAttrs>(), {b.in(0), b.in(1), b.in(2), b.in(3)}));
+}
+
 }  // namespace
 
 OpFamily pad() {
-  return {Op("Pad", {1, 2, 11, 13, 18, 19, 21, 23, 24, 25})
-              .attrs<PadAttrs>()
-              .in("data", kAll)
-              .in("pads", types(ElementType::i64), 'P')
-              .opt("constant_value", kAll)
-              .opt("axes", kIndex, 'I')
-              .out("output")
-              .reads_value(1, 3)
-              .infer(infer_pad)
-              .reference(run_pad)
-              .samples(samples)
-              .upgrade(upgrade_pad)
-              .doc("Elements added before and after each axis: constant, mirrored, repeated or wrapped.")};
+  return {pad_op({1, 2, 11, 13, 18, 19, 21, 23, 24, 25}, ""), function<pad_alias, PadAttrs>(pad_op({1}, "com.microsoft"))};
 }
 
 }  // namespace slipway::ops

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/function.hpp"
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
+#include "ops/transpose.hpp"
 
 namespace slipway::ops {
 namespace {
@@ -99,7 +101,7 @@ Status run_average_pool(RefContext& c) {
   return {};
 }
 
-Status check_p(int64_t p) {
+Status check_p(float p) {
   if (p < 1) return fail(ErrorCode::invalid_model, "p is {}; at least 1 is expected", p);
   return {};
 }
@@ -245,10 +247,48 @@ Op pool(std::string_view op_name, std::vector<int> versions, TypeSet element_typ
   return Op(op_name, std::move(versions)).in("X", element_types).out("Y").tolerance(Tolerance::rounding);
 }
 
+/// MaxPool with the channels last.
+struct NhwcMaxPoolAttrs {
+  std::string auto_pad = "NOTSET";
+  bool ceil_mode = false;
+  std::vector<int64_t> kernel_shape, strides, dilations, pads;
+  bool operator==(const NhwcMaxPoolAttrs&) const = default;
+  static constexpr auto fields() {
+    using A = NhwcMaxPoolAttrs;
+    return std::tuple{
+        field("auto_pad", &A::auto_pad), field("ceil_mode", &A::ceil_mode), field("kernel_shape", &A::kernel_shape, true),
+        field("strides", &A::strides),   field("dilations", &A::dilations), field("pads", &A::pads)};
+  }
+};
+
+void nhwc_max_body(FunctionBody& b) {
+  const auto& a = b.attrs<NhwcMaxPoolAttrs>();
+  const auto rank = static_cast<int64_t>(b.rank(b.in(0)));
+  if (rank < 3) return b.fail(fail(ErrorCode::invalid_model, "the input has {} axes; 3 or more are expected", rank));
+  std::vector<int64_t> first{0, rank - 1}, last{0};
+  for (int64_t i = 1; i + 1 < rank; ++i) {
+    first.push_back(i);
+    last.push_back(i + 1);
+  }
+  last.push_back(1);
+  const MaxPoolAttrs pool{a.auto_pad, a.ceil_mode, a.kernel_shape, a.strides, a.dilations, a.pads};
+  const ir::ValueId y = b.node("MaxPool", pool, {b.node("Transpose", TransposeAttrs{first}, {b.in(0)})});
+  b.set(0, b.node("Transpose", TransposeAttrs{last}, {y}));
+}
+
+std::vector<Sample> nhwc_max_samples() {
+  const NhwcMaxPoolAttrs a{.kernel_shape = {3, 2}, .strides = {2, 1}, .pads = {1, 0, 1, 0}};
+  return {{"u8", a, {{sample::noise(E::u8, {2, 6, 5, 3})}}}, {"i8", a, {{sample::noise(E::i8, {1, 7, 4, 2})}}}};
+}
+
 }  // namespace
 
 OpFamily pool() {
   return {
+      function<nhwc_max_body, NhwcMaxPoolAttrs>(Op("NhwcMaxPool", {1}, "com.microsoft").in("x", types(E::i8, E::u8)).out("y"))
+          .samples(nhwc_max_samples)
+          .tolerance(Tolerance::exact)
+          .doc("MaxPool of bytes with the channels last"),
       pool("MaxPool", {1, 8, 10, 11, 12, 22}, kMaxTypes)
           .attrs<MaxPoolAttrs>()
           .opt_out("Indices", types(E::i64), 0)
@@ -263,7 +303,7 @@ OpFamily pool() {
           .reference(run_average_pool)
           .samples(average_pool_samples)
           .doc("The mean of every window"),
-      pool("LpPool", {2, 11, 18, 22})
+      pool("LpPool", {1, 2, 11, 18, 22})
           .attrs<LpPoolAttrs>()
           .infer(infer_pool<LpPoolAttrs>)
           .reference(run_lp_pool)
@@ -280,7 +320,7 @@ OpFamily pool() {
           .samples(global_samples<NoAttrs>)
           .tolerance(Tolerance::exact)
           .doc("The largest element of every channel"),
-      pool("GlobalLpPool", {2, 22})
+      pool("GlobalLpPool", {1, 2, 22})
           .attrs<GlobalLpPoolAttrs>()
           .infer(infer_global)
           .reference(run_global_lp)

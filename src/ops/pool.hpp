@@ -54,7 +54,7 @@ struct LpPoolAttrs {
   std::string auto_pad = "NOTSET";
   bool ceil_mode = false;
   std::vector<int64_t> kernel_shape, strides, dilations, pads;
-  int64_t p = 2;
+  float p = 2;
   bool operator==(const LpPoolAttrs&) const = default;
   static constexpr auto fields() {
     using A = LpPoolAttrs;
@@ -71,7 +71,7 @@ struct LpPoolAttrs {
 };
 
 struct GlobalLpPoolAttrs {
-  int64_t p = 2;
+  float p = 2;
   bool operator==(const GlobalLpPoolAttrs&) const = default;
   static constexpr auto fields() { return std::tuple{ir::field("p", &GlobalLpPoolAttrs::p)}; }
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "ops/onnx_node.hpp"
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
@@ -348,8 +349,17 @@ std::vector<Sample> rnn_samples() {
       make("batch_first_lengths", A{.hidden_size = 4, .layout = 1}, 1, {.lengths = true, .batch_first = true}, 2)};
 }
 
-Op recurrent_op(std::string_view op_name) {
-  return Op(op_name, {7, 14, 22})
+/// Before version 7 outputs were asked for by an attribute, and the first GRU misspelt its default direction.
+Status upgrade_recurrent(OnnxNode& node) {
+  if (node.version >= 7) return {};
+  node.drop("output_sequence");
+  std::string direction = node.take_string("direction", "forward");
+  node.attrs["direction"] = direction == "foward" ? std::string("forward") : std::move(direction);
+  return {};
+}
+
+Op recurrent_op(std::string_view op_name, std::vector<int> versions) {
+  return Op(op_name, std::move(versions))
       .in("X", kFloat)
       .in("W", kFloat)
       .in("R", kFloat)
@@ -358,6 +368,7 @@ Op recurrent_op(std::string_view op_name) {
       .opt("initial_h", kFloat)
       .opt_out("Y")
       .opt_out("Y_h")
+      .upgrade(upgrade_recurrent)
       .tolerance(Tolerance::rounding);
 }
 
@@ -365,7 +376,7 @@ Op recurrent_op(std::string_view op_name) {
 
 OpFamily recurrent() {
   return {
-      recurrent_op("LSTM")
+      recurrent_op("LSTM", {1, 7, 14, 22})
           .attrs<LstmAttrs>()
           .opt("initial_c", kFloat)
           .opt("P", kFloat)
@@ -374,13 +385,13 @@ OpFamily recurrent() {
           .reference(run_lstm)
           .samples(lstm_samples)
           .doc("Long short-term memory along a sequence"),
-      recurrent_op("GRU")
+      recurrent_op("GRU", {1, 3, 7, 14, 22})
           .attrs<GruAttrs>()
           .infer(infer<GruAttrs, 3>)
           .reference(run_gru)
           .samples(gru_samples)
           .doc("Gated recurrent unit along a sequence"),
-      recurrent_op("RNN")
+      recurrent_op("RNN", {1, 7, 14, 22})
           .attrs<RnnAttrs>()
           .infer(infer<RnnAttrs, 1>)
           .reference(run_rnn)

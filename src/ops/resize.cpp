@@ -29,9 +29,9 @@ Status check_word(const char* attr, const std::string& word, std::initializer_li
 }
 
 Status check_attrs(const ResizeAttrs& a) {
-  TRY(check_word(
-      "coordinate_transformation_mode", a.coordinate_transformation_mode,
-      {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"}));
+  TRY(check_word("coordinate_transformation_mode", a.coordinate_transformation_mode,
+                 {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize",
+                  "tf_half_pixel_for_nn"}));
   TRY(check_word("keep_aspect_ratio_policy", a.keep_aspect_ratio_policy, {"stretch", "not_larger", "not_smaller"}));
   TRY(check_word("mode", a.mode, {"nearest", "linear", "cubic"}));
   return check_word("nearest_mode", a.nearest_mode, {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
@@ -266,9 +266,11 @@ Status upgrade(OnnxNode& node) {
   }
   const auto mode = node.attrs.find("coordinate_transformation_mode");
   if (mode != node.attrs.end() && ir::equal(mode->second, ir::AttrValue(std::string("tf_half_pixel_for_nn")))) {
-    if (node.take_string("mode", "nearest") != "nearest" || node.take_string("nearest_mode", "round_prefer_floor") != "floor") {
-      return Error(ErrorCode::unsupported, "tf_half_pixel_for_nn is supported with mode nearest and nearest_mode floor only");
-    }
+    const auto is = [&](std::string_view attr, std::string_view otherwise, std::string_view word) {
+      const auto at = node.attrs.find(std::string(attr));
+      return at == node.attrs.end() ? otherwise == word : ir::equal(at->second, ir::AttrValue(std::string(word)));
+    };
+    if (!is("mode", "nearest", "nearest") || !is("nearest_mode", "round_prefer_floor", "floor")) return {};
     mode->second = std::string("half_pixel");  // floor(x + 0.5) is rounding half up
     node.attrs["nearest_mode"] = std::string("round_prefer_ceil");
   }
@@ -277,6 +279,11 @@ Status upgrade(OnnxNode& node) {
 
 /// Upsample lives on as Resize.
 Status upgrade_upsample(OnnxNode& node) {
+  if (node.version < 7) {
+    const float height = node.take_float("height_scale", 0), width = node.take_float("width_scale", 0);
+    if (node.take_string("mode", "nearest") == "bilinear") node.attrs["mode"] = std::string("linear");
+    node.attrs["scales"] = std::vector<float>{1, 1, height, width};
+  }
   if (node.version < 9) {
     const ir::AttrValue value = node.take("scales");
     const auto* scales = std::get_if<std::vector<float>>(&value);
@@ -404,6 +411,7 @@ double resize_source(const ResizeAttrs& attrs, const ResizeAxis& axis, int64_t o
   if (mode == "asymmetric") return position / axis.scale;
   if (mode == "align_corners") return exact_out == 1 ? 0.0 : position * (in - 1) / (exact_out - 1);
   if (mode == "pytorch_half_pixel") return exact_out == 1 ? -0.5 : half_pixel;
+  if (mode == "tf_half_pixel_for_nn") return half_pixel + 0.5;
   if (mode == "half_pixel_symmetric") return half_pixel + in / 2 * (1 - static_cast<double>(axis.out) / exact_out);
   if (mode == "tf_crop_and_resize") {
     const double span = (axis.roi_end - axis.roi_start) * (in - 1);
@@ -437,7 +445,7 @@ OpFamily resize() {
           .upgrade(upgrade)
           .tolerance(Tolerance::rounding)
           .doc("A tensor sampled on a grid of another size: nearest, linear or cubic"),
-      Op("Upsample", {7, 9, 10})
+      Op("Upsample", {1, 7, 9, 10})
           .attrs<UpsampleAttrs>()
           .in("X", kResizable)
           .in("scales", types(E::f32), 'S')

@@ -1,7 +1,11 @@
 // RotaryEmbedding: positions woven into heads by rotating pairs of elements.
+#include "ops/concat.hpp"
+#include "ops/function.hpp"
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
+#include "ops/shape.hpp"
+#include "ops/transpose.hpp"
 
 namespace slipway::ops {
 namespace {
@@ -104,10 +108,72 @@ std::vector<Sample> samples() {
           {"rank3", A{.num_heads = 3}, {{noise({2, 4, 24})}, {noise({2, 4, 4}, 2)}, {noise({2, 4, 4}, 3)}}}};
 }
 
+// ---- com.microsoft
+
+/// Inputs: X, position_ids ([1]: of the first place, or one for each place), cos_cache, sin_cache.
+struct PlacedRotaryAttrs {
+  bool interleaved = false, is_packed_batching = false;
+  int64_t num_heads = 0;             ///< 0: as many as the cache's columns say
+  int64_t rotary_embedding_dim = 0;  ///< 0: the whole head
+  float scale = 1;                   ///< no runtime has given it a meaning
+  bool operator==(const PlacedRotaryAttrs&) const = default;
+  static constexpr auto fields() {
+    using A = PlacedRotaryAttrs;
+    return std::tuple{field("interleaved", &A::interleaved), field("is_packed_batching", &A::is_packed_batching),
+                      field("num_heads", &A::num_heads), field("rotary_embedding_dim", &A::rotary_embedding_dim),
+                      field("scale", &A::scale)};
+  }
+};
+
+void placed_body(FunctionBody& b) {
+  const auto& a = b.attrs<PlacedRotaryAttrs>();
+  RotaryEmbeddingAttrs out{.interleaved = a.interleaved, .rotary_embedding_dim = a.rotary_embedding_dim};
+  const size_t rank = b.rank(b.in(0)), place_rank = b.rank(b.in(1));
+  if (b.error()) return;
+  if (rank == 3 && a.num_heads > 0) out.num_heads = a.num_heads;
+  const bool split = rank == 3 && a.num_heads == 0;  // into heads as wide as the cache says
+  ir::ValueId x = b.in(0);
+  if (split) {
+    const ir::ValueId half = b.node("Shape", ShapeAttrs{.start = 1, .end = 2}, {b.in(2)});
+    const ir::ValueId shape = b.node("Concat", ConcatAttrs{0}, {b.ints({0, 0, -1}), b.node("Add", {half, half})});
+    x = b.node("Transpose", TransposeAttrs{{0, 2, 1, 3}}, {b.node("Reshape", {x, shape})});
+  }
+  ir::ValueId places = b.in(1);
+  if (place_rank == 1) {
+    const int64_t axis = rank == 3 ? 1 : 2;
+    const ir::ValueId rows = b.node("Shape", ShapeAttrs{.start = 0, .end = 1}, {b.in(0)});
+    const ir::ValueId length = b.node("Shape", ShapeAttrs{.start = axis, .end = axis + 1}, {b.in(0)});
+    const ir::ValueId line = b.node("Range", {b.number(E::i64, 0), b.node("Squeeze", {length}), b.number(E::i64, 1)});
+    places = b.node("Expand", {b.node("Add", {line, places}), b.node("Concat", ConcatAttrs{0}, {rows, length})});
+  }
+  const ir::ValueId y = b.node("RotaryEmbedding", out, {x, b.in(2), b.in(3), places});
+  b.set(0, split ? b.node("Reshape", {b.node("Transpose", TransposeAttrs{{0, 2, 1, 3}}, {y}), b.ints({0, 0, -1})}) : y);
+}
+
+std::vector<Sample> placed_samples() {
+  using A = PlacedRotaryAttrs;
+  using sample::noise;
+  const SampleInput cosines{noise({9, 4}, 2)}, sines{noise({9, 4}, 3)};
+  return {{"first_place", A{}, {{noise({2, 3, 16})}, {sample::ints({2})}, cosines, sines}},
+          {"every_place",
+           A{.interleaved = true},
+           {{noise({2, 2, 3, 8})}, {sample::numbers(E::i64, {2, 3}, {0, 1, 2, 5, 6, 8})}, cosines, sines}},
+          {"part", A{.num_heads = 1, .rotary_embedding_dim = 8}, {{noise({1, 3, 12})}, {sample::ints({0})}, cosines, sines}}};
+}
+
 }  // namespace
 
 OpFamily rotary_embedding() {
-  return {Op("RotaryEmbedding", {23})
+  constexpr TypeSet kTypes = types(E::f32, E::f16, E::bf16);
+  return {function<placed_body, PlacedRotaryAttrs>(Op("RotaryEmbedding", {1}, "com.microsoft")
+                                                       .in("input", kTypes)
+                                                       .in("position_ids", types(E::i64), 'I')
+                                                       .in("cos_cache", kTypes)
+                                                       .in("sin_cache", kTypes)
+                                                       .out("output"))
+              .samples(placed_samples)
+              .doc("Positions woven into heads by rotation."),
+          Op("RotaryEmbedding", {23})
               .attrs<RotaryEmbeddingAttrs>()
               .in("X", types(E::f32, E::f16, E::bf16))
               .in("cos_cache", types(E::f32, E::f16, E::bf16))

@@ -1,5 +1,6 @@
 // Trilu.
 #include "ops/elementwise.hpp"
+#include "ops/function.hpp"
 #include "ops/moves.hpp"
 #include "ops/sample.hpp"
 
@@ -47,18 +48,26 @@ std::vector<Sample> samples() {
           {"empty", TriluAttrs{}, {{counting({3, 0, 5})}}}};
 }
 
+/// In both domains the same.
+Op trilu_op(std::vector<int> versions, std::string_view domain) {
+  return Op("Trilu", std::move(versions), domain)
+      .attrs<TriluAttrs>()
+      .in("input", kNumeric | kBool | kString | kComplex)
+      .opt("k", types(ElementType::i64), 'I')
+      .out("output")
+      .infer(infer_trilu)
+      .reference(run_trilu)
+      .samples(samples)
+      .doc("The upper or lower triangle of matrices, zeros elsewhere.");
+}
+void trilu_alias(FunctionBody& b) {
+  b.set(0, b.node("Trilu", b.attrs<TriluAttrs>(), {b.in(0), b.in(1)}));
+}
+
 }  // namespace
 
 OpFamily trilu() {
-  return {Op("Trilu", {14})
-              .attrs<TriluAttrs>()
-              .in("input", kNumeric | kBool | kString | kComplex)
-              .opt("k", types(ElementType::i64), 'I')
-              .out("output")
-              .infer(infer_trilu)
-              .reference(run_trilu)
-              .samples(samples)
-              .doc("The upper or lower triangle of matrices, zeros elsewhere.")};
+  return {trilu_op({14}, ""), function<trilu_alias, TriluAttrs>(trilu_op({1}, "com.microsoft"))};
 }
 
 }  // namespace slipway::ops

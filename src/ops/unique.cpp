@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "ops/element_order.hpp"
+#include "ops/function.hpp"
 #include "ops/moves.hpp"
 #include "ops/sample.hpp"
 
@@ -94,6 +95,18 @@ std::vector<Sample> samples() {
           {"empty", UniqueAttrs{}, {{sample::counting({0})}}, 4}};
 }
 
+/// com.microsoft's: a line's elements in the order of their first place, where each input element stands among them, and counts.
+void in_order_body(FunctionBody& b) {
+  const std::vector<ir::ValueId> all = b.nodes("Unique", UniqueAttrs{std::nullopt, false}, {b.in(0)}, 4);
+  b.set(0, all[0]);
+  b.set(1, all[2]);
+  b.set(2, all[3]);
+}
+std::vector<Sample> in_order_samples() {
+  return {{"numbers", NoAttrs{}, {{sample::floats({6}, {2, 1, 1, 3, 4, 3})}}, 3},
+          {"words", NoAttrs{}, {{sample::strings({3}, {"b", "a", "b"})}}, 3}};
+}
+
 }  // namespace
 
 OpFamily unique() {
@@ -109,7 +122,15 @@ OpFamily unique() {
               .infer(infer_unique)
               .reference(run_unique)
               .samples(samples)
-              .doc("The different elements or slices, where each first stands, and how often.")};
+              .doc("The different elements or slices, where each first stands, and how often."),
+          function<in_order_body>(Op("Unique", {1}, "com.microsoft")
+                                      .in("x", kNumeric | kBool | kString | kComplex)
+                                      .out("y")
+                                      .out("idx", kInt64, 'I')
+                                      .out("counts", kInt64, 'I'))
+              .flag(ir::OpInfo::kDataDependent)
+              .samples(in_order_samples)
+              .doc("The different elements in the order of their first place.")};
 }
 
 }  // namespace slipway::ops

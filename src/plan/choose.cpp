@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tactic/accepts.hpp"
+
 namespace slipway::plan {
 namespace {
 
@@ -11,9 +13,7 @@ constexpr double kReorderBytesPerUs = 8000;
 constexpr double kReorderStartUs = 1;
 
 bool asked(const tactic::Tactic& tactic, const tactic::Query& query) {
-  if (tactic.isa > query.machine.isa) return false;
-  return std::any_of(tactic.ops.begin(), tactic.ops.end(),
-                     [&](std::string_view op) { return op == "*" || op == query.node.op->name; });
+  return tactic.isa <= query.machine.isa && tactic::lists(tactic, *query.node.op);
 }
 
 }  // namespace

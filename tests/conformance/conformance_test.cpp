@@ -8,6 +8,7 @@
 #include "conformance/harness.hpp"
 #include "kernels/registry.hpp"
 #include "ops/registry.hpp"
+#include "tactic/accepts.hpp"
 
 namespace slipway::conformance {
 namespace {
@@ -18,13 +19,6 @@ struct Way {
 };
 constexpr Way kWays[] = {
     {1, tactic::Format::plain}, {2, tactic::Format::plain}, {2, tactic::Format::blocked16}, {1, tactic::Format::channels_last}};
-
-bool may_accept(const tactic::Tactic& tactic, std::string_view op) {
-  for (std::string_view name : tactic.ops) {
-    if (name == op || name == "*") return true;
-  }
-  return false;
-}
 
 TEST(Conformance, EveryTacticOnEverySample) {
   const Isa cap = detected_isa();
@@ -38,7 +32,7 @@ TEST(Conformance, EveryTacticOnEverySample) {
         continue;
       }
       for (const tactic::Tactic& tactic : kernels::all()) {
-        if (tactic.isa > cap || !may_accept(tactic, op->name)) continue;
+        if (tactic.isa > cap || !tactic::lists(tactic, *op)) continue;
         if (op->has(ir::OpInfo::kDataDependent) || op->has(ir::OpInfo::kHasSubgraph)) continue;  // the host lane's
         for (const auto& [threads, standing] : kWays) {
           const Report report = check(*subject, tactic, cap, threads, standing);
@@ -54,7 +48,7 @@ TEST(Conformance, EveryTacticOnEverySample) {
   // A tactic that accepts nothing is not tested at all.
   for (const tactic::Tactic& tactic : kernels::all()) {
     if (tactic.isa > cap || tactic.ops.front() == "Reorder") continue;
-    EXPECT_GT(accepted[std::string(tactic.name)] + (may_accept(tactic, "Group") ? 1 : 0), 0)
+    EXPECT_GT(accepted[std::string(tactic.name)] + (tactic::lists(tactic, *ops::get("Group", "slipway")) ? 1 : 0), 0)
         << tactic.name << " accepted no sample: add one to its operator";
     std::printf("%-32s %d runs\n", std::string(tactic.name).c_str(), accepted[std::string(tactic.name)]);
   }

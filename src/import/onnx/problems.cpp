@@ -54,7 +54,9 @@ void Problems::unknown_operator(std::string_view domain, std::string_view op_typ
       return;
     }
     const std::vector<std::string> near = ops::near_names(domain, op_type);
-    at = unknown_.emplace(name, near.empty() ? name : fmt::format("{} (is {} meant?)", name, joined(near, " or "))).first;
+    std::string hint = near.empty() ? "" : fmt::format(" (is {} meant?)", joined(near, " or "));
+    if (op_type == "ATen") hint = " (it calls PyTorch by name: export the model again without the ATen fallback)";
+    at = unknown_.emplace(name, name + hint).first;
   }
   add(Group::unknown, at->second, ErrorCode::unsupported, node);
 }

@@ -224,8 +224,6 @@ class TreeKernel final : public tactic::Kernel {
 };
 
 tactic::Verdict judge(const tactic::Query& query) {
-  if (!query.is("TreeEnsemble", kMl) && !query.is("TreeEnsembleRegressor", kMl) && !query.is("TreeVotes", "slipway"))
-    return tactic::Verdict::no("another domain");
   if (query.inputs[0].dims.count() == 0) return tactic::Verdict::no("empty");
   const double rows = static_cast<double>(query.inputs[0].dims.rank() == 1 ? 1 : query.inputs[0].dims[0]);
   return tactic::Verdict::yes(0.2 + 0.01 * rows, "flat trees");
@@ -240,7 +238,11 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 }  // namespace
 
 tactic::TacticList tree_ensemble_tactic() {
-  return {{"portable.tree_ensemble", Isa::portable, {"TreeEnsemble", "TreeEnsembleRegressor", "TreeVotes"}, judge, build}};
+  return {{"portable.tree_ensemble",
+           Isa::portable,
+           {"ai.onnx.ml::TreeEnsemble", "ai.onnx.ml::TreeEnsembleRegressor", "TreeVotes"},
+           judge,
+           build}};
 }
 
 }  // namespace slipway::kernels
