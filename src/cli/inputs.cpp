@@ -52,6 +52,39 @@ Tensor random_tensor(ElementType type, const Dims& dims, uint64_t seed) {
   return out;
 }
 
+/// For an integer input of one element: a constant that the model compares it with, since models choose a branch so (a sampling
+/// rate, say) and run on no other number.
+std::optional<int64_t> compared_with(const ir::Graph& graph, const std::string& input) {
+  const ir::ValueId value = graph.find_value(input);
+  for (ir::NodeId id = 0; value != ir::kNone && id < graph.node_slots(); ++id) {
+    const ir::Node& node = graph.node(id);
+    if (!node.is("Equal")) continue;
+    for (const size_t side : {size_t{0}, size_t{1}}) {
+      const ir::ValueInfo& other = graph.value(node.inputs[1 - side]);
+      if (node.inputs[side] != value || !other.is_constant() || !is_integer(other.fact.type)) continue;
+      const std::vector<int64_t> numbers = to_int64s(other.constant);
+      if (numbers.size() == 1) return numbers.front();
+    }
+  }
+  return std::nullopt;
+}
+
+/// An input that no file gives.
+Tensor made_up(const engine::Engine& engine, const engine::Port& port, const Dims& dims, uint64_t seed,
+               std::vector<std::string>& notes) {
+  if (dims.count() == 1 && is_integer(port.fact.type)) {
+    if (const auto number = compared_with(engine.graph(), port.name)) {
+      notes.push_back(fmt::format("input '{}': {}, which the model compares it with", port.name, *number));
+      Tensor out(port.fact.type, dims);
+      store_int64(out.data(), port.fact.type, 0, *number);
+      return out;
+    }
+  }
+  notes.push_back(
+      fmt::format("input '{}': random {} of shape {} (seed {})", port.name, name(port.fact.type), to_string(dims), seed));
+  return random_tensor(port.fact.type, dims, seed);
+}
+
 }  // namespace
 
 void add_input_options(CLI::App& command, InputOptions& options) {
@@ -120,9 +153,7 @@ Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const I
                     fact_text(engine, port.fact));
       }
       const Dims dims = extents_of(engine, port, shapes, options.batch, notes);
-      notes.push_back(
-          fmt::format("input '{}': random {} of shape {} (seed {})", port.name, name(port.fact.type), to_string(dims), seed));
-      values.emplace_back(random_tensor(port.fact.type, dims, seed++));
+      values.emplace_back(made_up(engine, port, dims, seed++, notes));
     } else if (ends_with(file->second, ".npy")) {
       values.emplace_back(TRY(read_npy(file->second)));
     } else if (ends_with(file->second, ".pb")) {
