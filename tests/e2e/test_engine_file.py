@@ -1,7 +1,9 @@
 """Engine files: the same build gives the same bytes; damaged, foreign and newer files are told, never a crash."""
+import json
 import random
 import re
-import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -106,3 +108,40 @@ def test_weights_are_stored_once(models, slipway, tmp_path):
     assert size < 1.1 * (models / "ppocr_v4_rec.onnx").stat().st_size
     found = re.search(r"([\d.]+) MiB packed, ([\d.]+) MiB as they are", slipway("inspect", tmp_path / "rec.slip").stdout)
     assert float(found[1]) > 9 and float(found[2]) < 0.5
+
+
+SHAPES = {"mobilenet_v2": "input:1x3x224x224", "ppocr_v4_rec": "x:1x3x48x320", "deit_tiny": "input:1x3x224x224",
+          "resnet50": "input:1x3x224x224"}
+
+
+# The peak that wait() tells begins with that of the process that forked: a small one stands between.
+MEASURE = """
+import os, resource, sys
+status = os.spawnv(os.P_WAIT, sys.argv[1], sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+"""
+
+
+def peak_mib(program, *arguments):
+    """Peak resident memory of one run of the program, and what it printed."""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", MEASURE, str(program), *map(str, arguments)], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True)
+    assert done.returncode == 0, done.stdout
+    *printed, peak = done.stdout.splitlines()
+    return int(peak) / 1024, "\n".join(printed)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_memory(models, program, sanitized, tmp_path, name):
+    """From an engine: packed weights, arena and 25 MiB. While building from a model: that and 1.1 times the file."""
+    if sanitized:
+        pytest.skip("sanitizers keep memory of their own")
+    model, engine, shape = models / f"{name}.onnx", tmp_path / "model.slip", ("--threads", 1, "--shape", SHAPES[name])
+    building, _ = peak_mib(program, "build", model, "-o", engine, *shape)
+    _, printed = peak_mib(program, "bench", engine, "--seconds", 0.05, "--json", *shape)
+    measured = json.loads(printed)
+    allowed = (measured["packed_bytes"] + measured["arena_bytes"]) / 2**20 + 25
+    running, _ = peak_mib(program, "run", engine, *shape)
+    assert running <= allowed
+    assert building <= allowed + 1.1 * model.stat().st_size / 2**20
