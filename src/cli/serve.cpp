@@ -48,6 +48,7 @@ Status load_models(const ServeOptions& options, serve::Repository& repository) {
   for (const std::string& name : options.load) {
     if (name != "*") names.insert(name);
   }
+  if (names.empty() && all) return fail(ErrorCode::not_found, "{} holds no model to serve", options.folder);
   for (const std::string& name : names) {
     const Progress progress("loading " + name);
     TRY(repository.load(name));

@@ -4,6 +4,7 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -15,7 +16,24 @@ namespace slipway::serve {
 namespace {
 
 constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag |
-                            rapidjson::kParseNanAndInfFlag | rapidjson::kParseFullPrecisionFlag;
+                            rapidjson::kParseNanAndInfFlag | rapidjson::kParseNumbersAsStringsFlag;
+
+/// The number that the whole text is; NaN and infinity included, too small is zero. RapidJSON's own conversion goes wrong on
+/// what it lets through, such as "NaNe3".
+template <class T>
+std::optional<T> number_of(std::string_view text) {
+  T value{};
+  const auto [stop, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (stop != text.data() + text.size()) return std::nullopt;
+  if (fault == std::errc()) return value;
+  if constexpr (std::is_floating_point_v<T>) {
+    const size_t exponent = text.find_first_of("eE");
+    const bool small =
+        exponent == std::string_view::npos ? text.find("0.") <= 1 : text.find('-', exponent) != std::string_view::npos;
+    if (small) return text.front() == '-' ? -T{0} : T{0};
+  }
+  return std::nullopt;
+}
 
 /// Passes events on to a Document, except those of the "data" arrays at inputs[i].data.
 class Skimmer {
@@ -34,7 +52,14 @@ class Skimmer {
   bool Int64(int64_t v) { return scalar() || (kept() && out_.Int64(v)); }
   bool Uint64(uint64_t v) { return scalar() || (kept() && out_.Uint64(v)); }
   bool Double(double v) { return scalar() || (kept() && out_.Double(v)); }
-  bool RawNumber(const char* v, rapidjson::SizeType n, bool copy) { return scalar() || (kept() && out_.RawNumber(v, n, copy)); }
+  bool RawNumber(const char* v, rapidjson::SizeType n, bool) {
+    if (scalar()) return true;
+    const std::string_view text(v, n);
+    if (const auto natural = number_of<uint64_t>(text)) return Uint64(*natural);
+    if (const auto integer = number_of<int64_t>(text)) return Int64(*integer);
+    if (const auto real = number_of<double>(text)) return Double(*real);
+    return refuse("a number is malformed or out of range");
+  }
   bool String(const char* v, rapidjson::SizeType n, bool) { return scalar() || (kept() && out_.String(v, n, true)); }
 
   bool Key(const char* v, rapidjson::SizeType n, bool) {
@@ -145,26 +170,12 @@ class ElementSink : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Eleme
     if (type_ != ElementType::boolean) return refuse(v ? "true" : "false");
     return room() && (store_int64(out_.data(), type_, next_++, v ? 1 : 0), true);
   }
-  bool Int(int v) { return Int64(v); }
-  bool Uint(unsigned v) { return Uint64(v); }
-  bool Int64(int64_t v) {
-    if (v >= 0) return Uint64(static_cast<uint64_t>(v));
-    if (is_float(type_)) return Double(static_cast<double>(v));
-    if (type_ == ElementType::string || v < range_.least) return refuse(std::to_string(v));
-    return room() && (store_int64(out_.data(), type_, next_++, v), true);
-  }
-  bool Uint64(uint64_t v) {
-    if (is_float(type_)) return Double(static_cast<double>(v));
-    if (type_ == ElementType::string || v > range_.most) return refuse(std::to_string(v));
-    return room() && (store_int64(out_.data(), type_, next_++, static_cast<int64_t>(v)), true);
-  }
-  bool Double(double v) {
-    if (!is_float(type_)) return refuse(fmt::format("{}", v));
+  bool RawNumber(const char* v, rapidjson::SizeType n, bool) {
+    const std::string_view text(v, n);
     if (!room()) return false;
-    store_double(out_.data(), type_, next_, v);
-    if (std::isfinite(v) && !std::isfinite(load_double(out_.data(), type_, next_))) return refuse(fmt::format("{}", v));
-    ++next_;
-    return true;
+    const bool fits = type_ == ElementType::f32 ? read_float(text) : is_float(type_) ? read_real(text) : read_integer(text);
+    constexpr size_t kQuoted = 40;
+    return fits ? (++next_, true) : refuse(std::string(text.substr(0, kQuoted)));
   }
   bool String(const char* v, rapidjson::SizeType n, bool) {
     if (type_ != ElementType::string) return refuse("a string");
@@ -173,6 +184,29 @@ class ElementSink : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Eleme
 
  private:
   bool room() const { return next_ < count_; }
+  bool read_float(std::string_view text) {
+    const auto value = number_of<float>(text);
+    if (value) out_.as<float>()[next_] = *value;
+    return value.has_value();
+  }
+  bool read_real(std::string_view text) {
+    const auto value = number_of<double>(text);
+    if (!value) return false;
+    store_double(out_.data(), type_, next_, *value);
+    return !std::isfinite(*value) || std::isfinite(load_double(out_.data(), type_, next_));
+  }
+  bool read_integer(std::string_view text) {
+    if (type_ == ElementType::string) return false;
+    if (const auto natural = number_of<uint64_t>(text)) {
+      if (*natural > range_.most) return false;
+      store_int64(out_.data(), type_, next_, static_cast<int64_t>(*natural));
+      return true;
+    }
+    const auto integer = number_of<int64_t>(text);
+    if (!integer || *integer < range_.least) return false;
+    store_int64(out_.data(), type_, next_, *integer);
+    return true;
+  }
   bool refuse(std::string what) {
     fault_ = fmt::format("element {} of \"data\" is {}, which {} cannot hold", next_, what, datatype_name(type_));
     return false;

@@ -41,6 +41,11 @@ Reply reply_of(const Error& error) {
   return reply;
 }
 
+Error no_model(std::string_view name, std::string_view version) {
+  return fail(ErrorCode::not_found, "no model '{}'{}{} is loaded; POST /v2/repository/index lists what there is", name,
+              version.empty() ? "" : " of version ", version);
+}
+
 Reply json_reply(std::string body) {
   Reply reply;
   reply.body = std::move(body);
@@ -193,8 +198,7 @@ void Router::handle(Request request, Responder respond) const {
     const std::string_view version = path->size() == 6 ? std::string_view((*path)[4]) : std::string_view();
     const std::shared_ptr<const Model> model = repository_.find((*path)[2], version);
     if (model == nullptr) {
-      return respond(error_reply(
-          404, fmt::format("there is no model '{}'{}{}", (*path)[2], version.empty() ? "" : " of version ", version)));
+      return respond(reply_of(no_model((*path)[2], version)));
     }
     if (std::optional<Reply> wrong = wrong_method(request, "POST")) return respond(std::move(*wrong));
     infer(std::move(request), *model, respond);
@@ -299,8 +303,7 @@ Result<Reply> Router::answer_model(const Request& request, const std::vector<std
       repository_.find(path[2], versioned ? std::string_view(path[4]) : std::string_view());
   if (model == nullptr) {
     if (what == "ready") return health_reply(false);
-    return fail(ErrorCode::not_found, "there is no model '{}'{}{}", path[2], versioned ? " of version " : "",
-                versioned ? path[4] : "");
+    return no_model(path[2], versioned ? std::string_view(path[4]) : std::string_view());
   }
   if (std::optional<Reply> wrong = wrong_method(request, "GET")) return std::move(*wrong);
   if (what == "ready") return json_reply(render_ready(model->spec().name));

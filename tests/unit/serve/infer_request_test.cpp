@@ -72,6 +72,15 @@ TEST(InferRequest, NotANumberAndInfinity) {
   EXPECT_EQ(got[2], -std::numeric_limits<float>::infinity());
 }
 
+TEST(InferRequest, NumbersAreRoundedOnce) {
+  using E = ElementType;
+  EXPECT_EQ(read<float>(E::f32, "FP32", "[3]", "[1e-60,-1e-400,0.1e-50]"), (std::vector<float>{0, 0, 0}));
+  EXPECT_TRUE(std::signbit(read<float>(E::f32, "FP32", "[1]", "[-0]").at(0)));
+  EXPECT_EQ(read<float>(E::f32, "FP32", "[1]", "[1.00000017881393432617187499]"), std::vector<float>{0x1.000002p0F});
+  EXPECT_EQ(read<double>(E::f64, "FP64", "[2]", "[5e-324,1.7976931348623157e308]"),
+            (std::vector<double>{std::numeric_limits<double>::denorm_min(), std::numeric_limits<double>::max()}));
+}
+
 TEST(InferRequest, NestedOrFlatData) {
   const ModelSpec model = echo(ElementType::i32, std::vector<int64_t>{-1, 2});
   for (const char* data : {"[1,2,3,4]", "[[1,2],[3,4]]", "[[[1],[2]],3,4]"}) {
@@ -261,10 +270,13 @@ TEST(InferRequest, ElementsThatDoNotFit) {
   refused(E::f32, "FP32", "1e39");
   refused(E::f16, "FP16", "65520");
   refused(E::bf16, "BF16", "-3.4e38");
+  for (const char* text : {"NaNe-3", "NaN.5", "Infinitye1", "Inf.0"}) refused(E::f32, "FP32", text);
+  refused(E::f64, "FP64", "-1.8e308");
   refused(E::string, "BYTES", "1");
   refused(E::string, "BYTES", "false");
   EXPECT_EQ(read<float>(E::f32, "FP32", "[1]", "[3.4028235e38]"), std::vector<float>{std::numeric_limits<float>::max()});
   expect_refused(parse(ask("FP64", "[1]", "[1e999]"), echo(E::f64)), "not valid JSON");
+  expect_refused(parse("{\"id\":NaNe-3}", echo(E::f64)), "malformed or out of range");
   expect_refused(parse(ask("FP32", "[1]", "[{}]"), echo(E::f32)), "holds an object");
   expect_refused(parse(ask("BYTES", "[1]", "[\"\xff\"]"), echo(E::string)), "not valid JSON");
 }
