@@ -1,5 +1,6 @@
 #include "kernels/x64/window/row_kernel.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <vector>
@@ -61,13 +62,18 @@ class Generator {
       operands_[i] = p_.load64(arg(offsetof(RowArgs, operands) + i * sizeof(void*)));
       if (s_.tail.operands[i] == Spread::scalar) scalars_[i] = p_.broadcast(jit::mem(operands_[i]));
     }
+    // Outputs at a border go together with their neighbours inside; a short row is nothing but such groups.
     const Taps interior = interior_of(a_);
-    for (int64_t o = 0; o < interior.begin; ++o) border(o);
-    at_ = 0;
-    move_to(interior.begin);
-    inside(interior.end - interior.begin);
-    at_ = interior.end;
-    for (int64_t o = interior.end; o < a_.out; ++o) border(o);
+    const int64_t left = interior.begin == 0 ? 0 : std::max<int64_t>(interior.begin, widest_);
+    const int64_t right = interior.end == a_.out ? 0 : std::max<int64_t>(a_.out - interior.end, widest_);
+    if (left + right + 2 * widest_ > a_.out) {
+      row_of_groups(0, a_.out);
+    } else {
+      row_of_groups(0, left);
+      move_to(left);
+      inside(left, a_.out - right - left);
+      row_of_groups(a_.out - right, right);
+    }
     return std::move(p_);
   }
 
@@ -84,33 +90,40 @@ class Generator {
     }
   }
 
-  void border(int64_t o) { pixels(1, o - at_, taps_at(a_, o), ops::average_count(a_, o, s_.count_include_pad)); }
-
-  void inside(int64_t count) {
-    const Taps all{0, a_.kernel};
-    if (count >= 2 * widest_) {
-      const Gpr left = p_.number(count / widest_);
-      const jit::Label top = p_.label();
-      p_.bind(top);
-      pixels(widest_, 0, all, a_.kernel);
-      move_to(widest_);
-      p_.sub(left, 1);
-      p_.jump_if(left, Cond::gt, 0, top);
-      count %= widest_;
+  /// Outputs [first, first + count), of which the pointers stand at the first.
+  void row_of_groups(int64_t first, int64_t count) {
+    const int64_t groups = (count + widest_ - 1) / widest_;
+    for (int64_t g = 0; g < groups; ++g) {
+      const int64_t begin = g * count / groups;
+      pixels(static_cast<int>((g + 1) * count / groups - begin), begin, first + begin);
     }
+  }
+
+  /// Outputs that take all taps, and moves on to the one after them.
+  void inside(int64_t first, int64_t count) {
+    const Gpr left = p_.number(count / widest_);
+    const jit::Label top = p_.label();
+    p_.bind(top);
+    pixels(widest_, 0, first);
+    move_to(widest_);
+    p_.sub(left, 1);
+    p_.jump_if(left, Cond::gt, 0, top);
+    count %= widest_;
     for (int width = widest_; width > 0; width /= 2) {
       if (count < width) continue;
-      pixels(width, 0, all, a_.kernel);
+      pixels(width, 0, first);
       move_to(width);
       count -= width;
     }
   }
 
-  /// `count` output pixels from `offset` pixels past the pointers on; `taps` are those inside the input.
-  void pixels(int count, int64_t offset, Taps taps, int64_t column_count) {
+  /// `count` outputs from `output` on, which stands `offset` pixels past the pointers.
+  void pixels(int count, int64_t offset, int64_t output) {
     std::vector<Vec> sums;
+    std::vector<Taps> taps;
     for (int i = 0; i < count; ++i) {
       sums.push_back(s_.reduce == Reduce::max ? p_.constant(-std::numeric_limits<float>::infinity()) : p_.zero());
+      taps.push_back(taps_at(a_, output + i));
     }
     const Gpr row = p_.copy(in_), left = p_.copy(rows_);
     const Gpr weights = s_.reduce == Reduce::convolve ? p_.copy(weights_) : Gpr{};
@@ -121,23 +134,22 @@ class Generator {
     if (s_.reduce == Reduce::convolve) p_.add(weights, a_.kernel * kPixelBytes);
     p_.sub(left, 1);
     p_.jump_if(left, Cond::gt, 0, top);
-    for (int i = 0; i < count; ++i) finish(sums[static_cast<size_t>(i)], offset + i, column_count);
+    for (int i = 0; i < count; ++i)
+      finish(sums[static_cast<size_t>(i)], offset + i, ops::average_count(a_, output + i, s_.count_include_pad));
   }
 
-  void tap_row(const std::vector<Vec>& sums, Gpr row, Gpr weights, int64_t offset, Taps taps) {
-    const auto count = static_cast<int64_t>(sums.size());
-    const bool hold = s_.reduce == Reduce::convolve && count > 1 && taps.end - taps.begin <= (p_.avx512() ? 12 : 5);
+  void tap_row(const std::vector<Vec>& sums, Gpr row, Gpr weights, int64_t offset, const std::vector<Taps>& taps) {
+    const bool hold = s_.reduce == Reduce::convolve && sums.size() > 1 && a_.kernel <= (p_.avx512() ? 12 : 5);
     std::vector<Vec> held;
-    for (int64_t t = taps.begin; hold && t < taps.end; ++t) held.push_back(p_.load(jit::mem(weights, t * kPixelBytes)));
+    for (int64_t t = 0; hold && t < a_.kernel; ++t) held.push_back(p_.load(jit::mem(weights, t * kPixelBytes)));
     // Inputs in ascending order, each loaded once: every sum takes its taps in ascending order too.
-    const int64_t first = taps.begin * a_.dilation, last = (count - 1) * a_.stride + (taps.end - 1) * a_.dilation;
-    for (int64_t position = first; position <= last; ++position) {
+    const auto count = static_cast<int64_t>(sums.size());
+    for (int64_t position = 0; position < (count - 1) * a_.stride + a_.reach(); ++position) {
       Vec x;
       for (int64_t i = 0; i < count; ++i) {
-        const int64_t reach = position - i * a_.stride;
-        if (reach < 0 || reach % a_.dilation != 0) continue;
-        const int64_t t = reach / a_.dilation;
-        if (t < taps.begin || t >= taps.end) continue;
+        const int64_t reach = position - i * a_.stride, t = reach / a_.dilation;
+        const Taps& own = taps[static_cast<size_t>(i)];
+        if (reach < 0 || reach % a_.dilation != 0 || t < own.begin || t >= own.end) continue;
         if (x.id < 0) x = p_.load(jit::mem(row, (offset * a_.stride - a_.pad_begin + position) * kPixelBytes));
         const Vec sum = sums[static_cast<size_t>(i)];
         if (s_.reduce == Reduce::max) {
@@ -145,9 +157,7 @@ class Generator {
         } else if (s_.reduce == Reduce::average) {
           p_.add(sum, x, sum);
         } else {
-          p_.fmadd231(
-              sum, x,
-              hold ? Operand(held[static_cast<size_t>(t - taps.begin)]) : Operand::memory(jit::mem(weights, t * kPixelBytes)));
+          p_.fmadd231(sum, x, hold ? Operand(held[static_cast<size_t>(t)]) : Operand::memory(jit::mem(weights, t * kPixelBytes)));
         }
       }
     }
@@ -172,7 +182,6 @@ class Generator {
   const ops::WindowAxis& a_;
   jit::Program p_;
   int widest_;
-  int64_t at_ = 0;  ///< the output pixel that the pointers stand at
   Gpr in_, out_, rows_, weights_;
   Vec row_count_;
   std::vector<Gpr> operands_;
