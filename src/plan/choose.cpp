@@ -54,6 +54,13 @@ uint64_t choice_key(const tactic::Query& query) {
   return hash;
 }
 
+bool has_tactic(const tactic::Query& query, const PlanOptions& options) {
+  return !options.references_only &&
+         std::any_of(options.tactic_list->begin(), options.tactic_list->end(), [&](const tactic::Tactic& tactic) {
+           return tactic.name != "ref" && asked(tactic, query) && tactic.judge(query).accepted;
+         });
+}
+
 const Choice::Candidate* Choice::winner() const {
   const auto at = std::find_if(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.chosen; });
   return at == candidates.end() ? nullptr : &*at;

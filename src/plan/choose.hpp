@@ -12,6 +12,8 @@ struct Chosen {
 
 /// What a choice depends on: node name, operator, element types, extents and formats.
 uint64_t choice_key(const tactic::Query& query);
+/// Does a tactic that is not the reference accept? Cheaper than choosing.
+bool has_tactic(const tactic::Query& query, const PlanOptions& options);
 /// The estimated time of changing a tensor's format.
 double reorder_cost_us(const tactic::TensorDesc& desc);
 /// True when the two formats are the same bytes for these extents (one pixel, whole channel blocks).

@@ -340,7 +340,7 @@ Status Planner::build_step(Step& step, const tactic::Query& query, const Chosen&
 Result<bool> split_refused_groups(ir::Graph& graph, std::span<const NodeId> order, const PlanOptions& options) {
   bool changed = false;
   for (NodeId id : order) {
-    const ir::Node node = graph.node(id);
+    const ir::Node& node = graph.node(id);
     const ops::GroupAttrs* group = ops::group_of(node);
     if (group == nullptr) continue;
     std::vector<TensorDesc> inputs, outputs;
@@ -352,9 +352,7 @@ Result<bool> split_refused_groups(ir::Graph& graph, std::span<const NodeId> orde
     };
     for (ValueId v : node.inputs) inputs.push_back(describe(v));
     for (ValueId v : node.outputs) outputs.push_back(describe(v));
-    const Chosen chosen = choose({node, inputs, outputs, options.machine, options.tactics}, options, nullptr);
-    if (chosen.tactic != nullptr && chosen.tactic->name != "ref") continue;
-    if (options.references_only && chosen.tactic != nullptr) continue;
+    if (options.references_only || has_tactic({node, inputs, outputs, options.machine, options.tactics}, options)) continue;
     const ir::GraphRef body = group->body;
     inline_body(graph, id, *body, 0);
     changed = true;

@@ -98,6 +98,16 @@ TEST_F(Choosing, ForcedWhereItAccepts) {
   EXPECT_EQ(pick().tactic->name, "a");
 }
 
+TEST_F(Choosing, HasTactic) {
+  add("a", refuses);
+  add("ref", costs<1>);
+  EXPECT_FALSE(has_tactic(query(), options_));
+  add("b", costs<1>);
+  EXPECT_TRUE(has_tactic(query(), options_));
+  options_.references_only = true;
+  EXPECT_FALSE(has_tactic(query(), options_));
+}
+
 TEST_F(Choosing, RecordTellsAll) {
   add("a", costs<7>);
   add("b", refuses);
