@@ -16,23 +16,28 @@ bool ends_with(const std::string& text, std::string_view tail) {
   return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
 }
 
-/// The extents for an input: --shape, --batch, else 1 for what the model leaves open.
-Dims extents_of(const engine::Engine& engine, const engine::Port& port, const std::map<std::string, Dims>& shapes, int64_t batch,
-                std::vector<std::string>& notes) {
+/// An extent of an image or a line: the last axis, from rank 4 on every axis behind the channels.
+bool is_spatial(size_t axis, size_t rank) {
+  return axis > 0 && (axis + 1 == rank || (rank >= 4 && axis >= 2));
+}
+
+/// The extents for an input: --shape, --batch, else what is to stand for open ones.
+Dims extents_of(const engine::Engine& engine, const engine::Port& port, const std::map<std::string, Dims>& shapes,
+                const InputOptions& options, std::vector<std::string>& notes) {
   const auto given = shapes.find(port.name);
   if (given != shapes.end()) return given->second;
   Dims dims;
   bool guessed = false;
-  if (port.fact.shape) {
-    for (ir::Dim d : *port.fact.shape) {
-      const bool leads = dims.empty();
-      guessed = guessed || (!d.known() && !(leads && batch > 0));
-      dims.push_back(d.known() ? d.value() : leads && batch > 0 ? batch : 1);
-    }
+  const size_t rank = port.fact.shape ? port.fact.shape->size() : 0;
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const ir::Dim d = (*port.fact.shape)[axis];
+    const bool batch = axis == 0 && options.batch > 0;
+    guessed = guessed || (!d.known() && !batch);
+    dims.push_back(d.known() ? d.value() : batch ? options.batch : is_spatial(axis, rank) ? options.open : 1);
   }
   if (guessed) {
-    notes.push_back(fmt::format("input '{}' is declared {}; open extents are taken as 1 (choose with --shape '{}:{}')", port.name,
-                                fact_text(engine, port.fact), port.name, to_string(dims)));
+    notes.push_back(fmt::format("input '{}' is declared {}; its open extents are taken so: {} (choose with --shape '{}:{}')",
+                                port.name, fact_text(engine, port.fact), to_string(dims), port.name, to_string(dims)));
   }
   return dims;
 }
@@ -117,6 +122,20 @@ Result<std::pair<std::string, Dims>> parse_shape(const std::string& text) {
   return std::pair(text.substr(0, colon), dims);
 }
 
+bool has_open_extents(const engine::Engine& engine, const InputOptions& options) {
+  const auto named = [](const std::vector<std::string>& list, const std::string& prefix) {
+    return std::any_of(list.begin(), list.end(), [&](const std::string& s) { return s.compare(0, prefix.size(), prefix) == 0; });
+  };
+  for (const engine::Port& port : engine.inputs()) {
+    if (!port.fact.shape || named(options.shapes, port.name + ":") || named(options.inputs, port.name + "=")) continue;
+    const size_t rank = port.fact.shape->size();
+    for (size_t axis = 0; axis < rank; ++axis) {
+      if (is_spatial(axis, rank) && !(*port.fact.shape)[axis].known()) return true;
+    }
+  }
+  return false;
+}
+
 Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const InputOptions& options,
                                            std::vector<std::string>& notes) {
   std::map<std::string, Dims> shapes;
@@ -152,7 +171,7 @@ Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const I
         return fail(ErrorCode::invalid_argument, "input '{}' is {}; give it with --input", port.name,
                     fact_text(engine, port.fact));
       }
-      const Dims dims = extents_of(engine, port, shapes, options.batch, notes);
+      const Dims dims = extents_of(engine, port, shapes, options, notes);
       values.emplace_back(made_up(engine, port, dims, seed++, notes));
     } else if (ends_with(file->second, ".npy")) {
       values.emplace_back(TRY(read_npy(file->second)));

@@ -20,6 +20,7 @@ struct InputOptions {
   std::string mean, scale, resize;  ///< pictures: per-channel lists, "stretch" | "crop"
   bool bgr = false;
   int64_t batch = 0;  ///< replaces the first symbolic extent
+  int64_t open = 1;   ///< stands for what the model leaves open of an image's or a line's extents
   uint64_t seed = 0;
 };
 void add_input_options(CLI::App& command, InputOptions& options);
@@ -27,6 +28,11 @@ void add_input_options(CLI::App& command, InputOptions& options);
 /// One Value per model input. `notes` tells in sentences what was made up: random inputs, extents chosen, picture preprocessing.
 Result<std::vector<ir::Value>> make_inputs(const engine::Engine& engine, const InputOptions& options,
                                            std::vector<std::string>& notes);
+
+/// Does an input without file or --shape leave an extent open that `InputOptions::open` stands for?
+bool has_open_extents(const engine::Engine& engine, const InputOptions& options);
+/// What to try for them, one after the other, where a model cannot run on less.
+inline constexpr int64_t kOpenExtents[] = {1, 64, 224, 512, 1024};
 
 /// "NAME:1x3x8x8" split at the last colon.
 Result<std::pair<std::string, Dims>> parse_shape(const std::string& text);

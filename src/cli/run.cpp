@@ -102,19 +102,36 @@ Status write_outputs(const engine::Engine& engine, const std::vector<ir::Value>&
   return {};
 }
 
+/// Runs on the inputs asked for; where those leave extents open and the model does not run on the least, on larger ones.
+Status run_first(const engine::Engine& engine, runtime::Session& session, const RunOptions& options,
+                 std::vector<ir::Value>& inputs, std::vector<ir::Value>& outputs) {
+  const Progress progress("running " + options.model.model);
+  InputOptions wanted = options.input;
+  const bool open = has_open_extents(engine, wanted);
+  Status first;
+  for (const int64_t extent : kOpenExtents) {
+    wanted.open = extent;
+    std::vector<std::string> notes;
+    inputs = TRY(make_inputs(engine, wanted, notes));
+    Status ran = session.run(inputs, outputs);
+    const bool last = ran || !open;
+    if (last || extent == kOpenExtents[0]) {
+      for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
+      if (!last) std::fprintf(stderr, "the model does not run on so little, larger open extents are tried\n");
+    }
+    if (last) return ran;
+    if (extent == kOpenExtents[0]) first = std::move(ran);
+  }
+  return first;
+}
+
 Status run(const RunOptions& options) {
   engine::Options base = TRY(engine_options(options.model));
   base.explain = !options.report.empty();
   const std::shared_ptr<engine::Engine> engine = TRY(open_model(options.model, base));
-  std::vector<std::string> notes;
-  const std::vector<ir::Value> inputs = TRY(make_inputs(*engine, options.input, notes));
-  for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
   const std::unique_ptr<runtime::Session> session = engine->session();
-  std::vector<ir::Value> outputs;
-  {
-    const Progress progress("running " + options.model.model);
-    TRY(session->run(inputs, outputs));
-  }
+  std::vector<ir::Value> inputs, outputs;
+  TRY(run_first(*engine, *session, options, inputs, outputs));
   if (!options.profile.empty() || !options.report.empty()) {
     const Progress progress("timing the steps of " + options.model.model);
     const Profile measured = TRY(profile(*session, inputs, engine->options().isa));
