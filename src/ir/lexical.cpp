@@ -21,7 +21,7 @@ bool is_name_char(char c) {
 }
 
 bool is_plain_name(std::string_view name) {
-  return !name.empty() && name.front() != ':' && name.back() != ':' &&
+  return !name.empty() && name.front() != ':' && name.back() != ':' && name.find("::") == std::string_view::npos &&
          std::all_of(name.begin(), name.end(), [](char c) { return c == ':' || is_name_char(c); });
 }
 

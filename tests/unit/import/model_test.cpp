@@ -143,8 +143,8 @@ TEST(ImportModel, VersionsOutsideTheRangeAreRefused) {
 }
 
 TEST(ImportModel, AnOperatorOlderThanItsUpgradesIsAVersionProblem) {
-  const std::string bytes = one_node_model(node({"LayerNormalization", {"x", "x"}, {"y"}, "ln"}), {2}, {.opset = 11});
-  EXPECT_HAS(refusal(bytes, ErrorCode::unsupported), "LayerNormalization as opset 11 has it");
+  const std::string bytes = one_node_model(node({"Gelu", {"x"}, {"y"}, "g"}), {2}, {.opset = 11});
+  EXPECT_HAS(refusal(bytes, ErrorCode::unsupported), "Gelu as opset 11 has it");
 }
 
 TEST(ImportModel, TooManyOrTooFewInputsAreNamed) {
