@@ -14,6 +14,10 @@ constexpr int64_t kBlock = 16;
 inline int64_t blocks_of(int64_t channels) {
   return (channels + kBlock - 1) / kBlock;
 }
+/// Channels to compute: an upper half block that holds none is left out.
+inline int64_t whole_halves(int64_t channels) {
+  return (channels + 7) / 8 * 8;
+}
 
 inline tactic::Packing pack_channels(int64_t channels) {
   tactic::Packing packing;

@@ -157,6 +157,7 @@ class ConvKernel final : public tactic::Kernel {
     }
   }
 
+  int64_t panels() const { return (layer_.group_out() + panel_ - 1) / panel_; }
   int64_t in_offset_of(int64_t pixel) const {
     const Window2d& win = layer_.window;
     const int64_t row = pixel / win.w.out, ox = pixel % win.w.out, oy = strip_rows_ > 0 ? row % strip_rows_ : row;
@@ -215,21 +216,19 @@ class ConvKernel final : public tactic::Kernel {
     for (; kind < static_cast<int>(kinds_.size()); ++kind) {
       if (kinds_[static_cast<size_t>(kind)].rows == rows && kinds_[static_cast<size_t>(kind)].a == a) break;
     }
-    if (kind == static_cast<int>(kinds_.size())) kinds_.push_back({static_cast<int>(rows), a, {}});
+    if (kind == static_cast<int>(kinds_.size())) kinds_.push_back({static_cast<int>(rows), a, nullptr, nullptr});
     tile_rows_ = std::max(tile_rows_, static_cast<int>(rows));
     tiles_.push_back({flat ? pixel * step : base, pixel, kind});
   }
 
   Status make_kernels(Isa isa) {
-    const int64_t group_blocks = (layer_.group_out() + kBlock - 1) / kBlock;
     for (Kind& kind : kinds_) {
-      for (int narrow = 0; narrow < 2; ++narrow) {
-        if (narrow == 1 && group_blocks * kBlock % panel_ == 0) continue;
-        if (narrow == 0 && group_blocks * kBlock < panel_) continue;
+      for (const bool last : {false, true}) {
+        if (!last && panels() == 1) continue;
         MicrokernelSpec spec;
         spec.isa = isa;
         spec.rows = kind.rows;
-        spec.columns = narrow == 1 ? static_cast<int>(kBlock) : panel_;
+        spec.columns = last ? static_cast<int>(conv::whole_halves(layer_.group_out()) - (panels() - 1) * panel_) : panel_;
         spec.panel_columns = panel_;
         spec.k = sum_.k;
         spec.rest = sum_.rest;
@@ -238,7 +237,7 @@ class ConvKernel final : public tactic::Kernel {
         spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(kBlock * 4));
         spec.c_block_columns = static_cast<int>(kBlock);
         if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
-        kind.kernels[narrow] = TRY(Microkernel::make(spec));
+        (last ? kind.last : kind.whole) = TRY(Microkernel::make(spec));
       }
     }
     return {};
@@ -248,15 +247,14 @@ class ConvKernel final : public tactic::Kernel {
   Result<tactic::Packed> pack_weights(tactic::BuildContext& context) {
     const Window2d& win = layer_.window;
     const int64_t k_total = layer_.group_in() * win.taps();
-    const int64_t panels = (layer_.group_out() + panel_ - 1) / panel_;
     panel_floats_ = k_total * panel_;
     const Layer& l = layer_;
     tactic::Packing packing;
     packing.recipe =
         l.plain_input ? fmt::format("conv_plain/f32/n{}", panel_) : fmt::format("conv_blocked16/f32/n{}/g{}", panel_, l.groups);
-    packing.bytes = static_cast<size_t>(l.groups * panels * panel_floats_) * sizeof(float);
+    packing.bytes = static_cast<size_t>(l.groups * panels() * panel_floats_) * sizeof(float);
     const int64_t groups = l.groups, out = l.group_out(), in = l.group_in(), taps = win.taps();
-    const int64_t columns = panel_;
+    const int64_t columns = panel_, count = panels();
     const int64_t width = l.width();
     // Visits every place of the packed form in order: f(index into the weights, or -1 where a panel is filled up).
     const auto walk = [=](auto&& f) {
@@ -264,7 +262,7 @@ class ConvKernel final : public tactic::Kernel {
         for (int64_t o = panel * columns; o < (panel + 1) * columns; ++o) f(o < out ? ((g * out + o) * in + c) * taps + tap : -1);
       };
       for (int64_t g = 0; g < groups; ++g) {
-        for (int64_t panel = 0; panel < panels; ++panel) {
+        for (int64_t panel = 0; panel < count; ++panel) {
           for (int64_t block = 0; block < in; block += width) {
             for (int64_t tap = 0; tap < taps; ++tap) {
               for (int64_t c = block; c < std::min(in, block + width); ++c) step(g, panel, c, tap);
@@ -290,8 +288,8 @@ class ConvKernel final : public tactic::Kernel {
   }
 
   void run_part(const Exec& exec, int thread, int threads) const {
-    const int64_t group_blocks = conv::blocks_of(layer_.group_out()), panel_blocks = panel_ / kBlock;
-    const int64_t panels = (group_blocks + panel_blocks - 1) / panel_blocks, plane = layer_.out_pixels() * kBlock;
+    const int64_t group_blocks = conv::blocks_of(layer_.group_out()), panels = this->panels();
+    const int64_t plane = layer_.out_pixels() * kBlock;
     const auto chunks = static_cast<int64_t>(chunks_.size());
     const Team::Range range = Team::share(layer_.batch * chunks * layer_.groups * panels, thread, threads);
     auto* strip = reinterpret_cast<float*>(exec.scratch) + (strip_rows_ > 0 ? thread * strip_floats() : 0);
@@ -303,7 +301,7 @@ class ConvKernel final : public tactic::Kernel {
     args.rest_batch = static_cast<int64_t>(sum_.rest_offsets.size());
     for (int64_t item = range.begin; item < range.end; ++item) {
       const int64_t panel = item % panels, g = item / panels % layer_.groups, piece = item / panels / layer_.groups;
-      const int64_t n = piece / chunks, block = g * group_blocks + panel * panel_blocks;
+      const int64_t n = piece / chunks, block = g * group_blocks + panel * panel_ / kBlock;
       const Chunk& chunk = chunks_[static_cast<size_t>(piece % chunks)];
       const float* source = static_cast<const float*>(exec.inputs[0]) + n * in_image_;
       if (strip_rows_ > 0) {
@@ -313,7 +311,6 @@ class ConvKernel final : public tactic::Kernel {
       }
       const auto* a = reinterpret_cast<const std::byte*>(source) + g * (layer_.group_in() / kBlock) * plane_bytes();
       args.b = reinterpret_cast<const float*>(weights_.get()) + (g * panels + panel) * panel_floats_;
-      const int narrow = (panel + 1) * panel_blocks > group_blocks ? 1 : 0;
       for (size_t t = chunk.first_tile; t < chunk.end_tile; ++t) {
         const Tile& tile = tiles_[t];
         const int64_t offset = n * out_image_ + block * plane + tile.out_pixel * kBlock;
@@ -322,7 +319,8 @@ class ConvKernel final : public tactic::Kernel {
         for (size_t i = 0; i < operands_.size(); ++i) {
           args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), kBlock * 4, plane * 4};
         }
-        (*kinds_[static_cast<size_t>(tile.kind)].kernels[narrow])(args);
+        const Kind& kind = kinds_[static_cast<size_t>(tile.kind)];
+        (panel + 1 == panels ? *kind.last : *kind.whole)(args);
       }
     }
   }
@@ -337,7 +335,7 @@ class ConvKernel final : public tactic::Kernel {
   struct Kind {
     int rows;
     gemm::Rows a;
-    std::shared_ptr<const Microkernel> kernels[2];  ///< [narrow]
+    std::shared_ptr<const Microkernel> whole, last;  ///< for all panels but the last, and the last
   };
 
   Layer layer_;

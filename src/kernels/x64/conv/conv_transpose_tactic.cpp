@@ -157,10 +157,10 @@ class ConvTransposeKernel final : public tactic::Kernel {
     size_t phase;
     int64_t row;
   };
-  /// Kernels for one count of outputs: [narrow].
+  /// Kernels for one count of outputs: of all panels but the last, and of the last.
   struct Kind {
     int64_t count;
-    std::shared_ptr<const Microkernel> kernels[2];
+    std::shared_ptr<const Microkernel> whole, last;
   };
 
   explicit ConvTransposeKernel(Layer layer) : layer_(std::move(layer)) {}
@@ -210,13 +210,13 @@ class ConvTransposeKernel final : public tactic::Kernel {
     for (size_t i = 0; i < kinds_.size(); ++i) {
       if (kinds_[i].count == count) return static_cast<int>(i);
     }
-    Kind kind{count, {}};
-    for (int narrow = 0; narrow < 2; ++narrow) {
-      if (narrow == 1 ? layer_.out_blocks() % 2 == 0 : layer_.out_blocks() < 2) continue;
+    Kind kind{count, nullptr, nullptr};
+    for (const bool last : {false, true}) {
+      if (!last && layer_.panels() == 1) continue;
       MicrokernelSpec spec;
       spec.isa = isa;
       spec.rows = static_cast<int>(count);
-      spec.columns = narrow == 1 ? static_cast<int>(kBlock) : kPanel;
+      spec.columns = last ? static_cast<int>(conv::whole_halves(layer_.out_channels) - (layer_.panels() - 1) * kPanel) : kPanel;
       spec.panel_columns = kPanel;
       spec.batched = true;
       spec.a_rows = gemm::Rows::apart(kBlock * 4);
@@ -225,7 +225,7 @@ class ConvTransposeKernel final : public tactic::Kernel {
       spec.k = std::min(layer_.in_channels, kBlock);
       if (layer_.in_channels > kBlock) spec.rest = rest_;
       if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
-      kind.kernels[narrow] = TRY(Microkernel::make(spec));
+      (last ? kind.last : kind.whole) = TRY(Microkernel::make(spec));
     }
     kinds_.push_back(std::move(kind));
     return static_cast<int>(kinds_.size() - 1);
@@ -279,7 +279,6 @@ class ConvTransposeKernel final : public tactic::Kernel {
   void run_line(const Exec& exec, const float* image, int64_t n, int64_t panel, const Line& line) const {
     const Phase& phase = phases_[line.phase];
     const int64_t out_plane = layer_.out_h * layer_.out_w * kBlock, block = panel * 2;
-    const int narrow = block + 1 == layer_.out_blocks() ? 1 : 0;
     const auto* b = reinterpret_cast<const float*>(weights_.get()) + panel * panel_floats_ + phase.b_offset;
     const int64_t row = phase.rows->first + line.row * layer_.stride_h;
     MicrokernelArgs args;
@@ -296,7 +295,8 @@ class ConvTransposeKernel final : public tactic::Kernel {
       args.batch = static_cast<int64_t>(phase.whole.size());
       args.rest_offsets = phase.rest.data();
       args.rest_batch = static_cast<int64_t>(phase.rest.size());
-      (*kinds_[static_cast<size_t>(kind)].kernels[narrow])(args);
+      const Kind& kernels = kinds_[static_cast<size_t>(kind)];
+      (panel + 1 == layer_.panels() ? *kernels.last : *kernels.whole)(args);
     }
   }
 

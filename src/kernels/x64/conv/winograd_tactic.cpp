@@ -58,7 +58,7 @@ struct Cut {
     cut.tiles_h = winograd.tiles(layer.window.h.out);
     cut.tiles_w = winograd.tiles(layer.window.w.out);
     cut.tiles = cut.tiles_h * cut.tiles_w * layer.batch;
-    const int64_t in = layer.in_channels, out = layer.out_blocks() * kBlock;
+    const int64_t in = layer.in_channels, out = conv::whole_halves(layer.out_channels);
     const int64_t weight_bytes = winograd.positions() * in * out * 4;
     // Weights read again for each group against transformed tiles that leave L2: measured even at four passes over these.
     const int64_t most = std::clamp(in * out / (4 * (in + out)) / kFewestTiles * kFewestTiles, kFewestTiles, kMostTiles);
@@ -120,10 +120,9 @@ class WinogradKernel final : public tactic::Kernel {
       : layer_(std::move(layer)), cut_(Cut::make(winograd, layer_, threads)), threads_(threads) {}
 
   Status prepare(Isa isa, tactic::BuildContext& context) {
-    const int64_t out = layer_.out_blocks() * kBlock;
-    shape_ = gemm::PackShape::make(isa, layer_.in_channels, out);
+    shape_ = gemm::PackShape::make(isa, layer_.in_channels, conv::whole_halves(layer_.out_channels));
     in_row_ = layer_.in_blocks() * kBlock + kRowGap;
-    out_row_ = out + kRowGap;
+    out_row_ = layer_.out_blocks() * kBlock + kRowGap;
     // An odd number of cache lines between positions spreads a tile's positions over all sets of the cache.
     in_position_ = (cut_.group_tiles * in_row_ / kLineFloats | 1) * kLineFloats;
     out_position_ = (cut_.group_tiles * out_row_ / kLineFloats | 1) * kLineFloats;
@@ -152,9 +151,8 @@ class WinogradKernel final : public tactic::Kernel {
   int64_t row_parts(int64_t tiles) const { return (tiles + most_rows_ - 1) / most_rows_; }
 
   Status make_products(Isa isa) {
-    const int64_t out = layer_.out_blocks() * kBlock;
-    last_columns_ = static_cast<int>(out - (shape_.panels() - 1) * shape_.panel_columns);
-    most_rows_ = gemm::max_rows(isa, static_cast<int>(std::min<int64_t>(shape_.panel_columns, out)));
+    last_columns_ = static_cast<int>(shape_.n - (shape_.panels() - 1) * shape_.panel_columns);
+    most_rows_ = gemm::max_rows(isa, static_cast<int>(std::min<int64_t>(shape_.panel_columns, shape_.n)));
     for (const int64_t tiles : {cut_.group_tiles, cut_.tiles / cut_.groups}) {
       for (int64_t i = 0; i < row_parts(tiles); ++i) {
         const Team::Range rows = Team::share(tiles, static_cast<int>(i), static_cast<int>(row_parts(tiles)));
@@ -321,7 +319,7 @@ tactic::Verdict judge(const tactic::Query& query) {
   constexpr double kFlopsPerUs = 110e3, kWeightBytesPerUs = 50e3, kVectorsPerUs = 250;
   const double positions = winograd.positions();
   const auto tiles = static_cast<double>(winograd.tiles(layer.window.h.out) * winograd.tiles(layer.window.w.out));
-  const auto in = static_cast<double>(layer.in_channels), out = static_cast<double>(layer.out_blocks() * kBlock);
+  const auto in = static_cast<double>(layer.in_channels), out = static_cast<double>(conv::whole_halves(layer.out_channels));
   const double product_us = 2 * positions * tiles * in * out / kFlopsPerUs;
   const double weights_us = positions * in * out * 4 / kWeightBytesPerUs;
   const double transform_us = positions * tiles * static_cast<double>(layer.in_blocks() + layer.out_blocks()) / kVectorsPerUs;
