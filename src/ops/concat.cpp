@@ -61,6 +61,13 @@ std::vector<Sample> samples() {
   using sample::counting;
   return {{"axis0", ConcatAttrs{0}, {{counting({2, 3})}, {counting({1, 3}, 6)}}},
           {"channels", ConcatAttrs{1}, {{counting({2, 3, 4, 4})}, {counting({2, 5, 4, 4}, 100)}, {counting({2, 1, 4, 4}, 7)}}},
+          {"quarter_blocks",
+           ConcatAttrs{1},
+           {{counting({2, 24, 3, 5})},
+            {counting({2, 20, 3, 5}, 900)},
+            {counting({2, 36, 3, 5}, 2000)},
+            {counting({2, 7, 3, 5}, 5000)}}},
+          {"quarter_blocks_line", ConcatAttrs{-2}, {{counting({1, 12, 9})}, {counting({1, 48, 9}, 300)}}},
           {"negative", ConcatAttrs{-1}, {{counting(ElementType::i64, {2, 3})}, {counting(ElementType::i64, {2, 2}, 50)}}},
           {"one_input", ConcatAttrs{0}, {{counting(ElementType::u8, {3})}}},
           {"one_empty", ConcatAttrs{1}, {{counting(ElementType::f16, {2, 0})}, {counting(ElementType::f16, {2, 3})}}},
