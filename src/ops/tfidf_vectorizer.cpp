@@ -114,7 +114,7 @@ template <class Token>
 void count_row(const TfIdfAttrs& a, const GramTree<Token>& tree, std::span<const Token> row, float* counts) {
   const auto length = static_cast<int64_t>(row.size());
   int64_t least = a.min_gram_length;
-  for (int64_t stride = 1; stride <= a.max_skip_count + 1 && stride <= std::max<int64_t>(length, 1); ++stride) {
+  for (int64_t stride = 1; stride - 1 <= a.max_skip_count && stride <= std::max<int64_t>(length, 1); ++stride) {
     for (int64_t start = 0; start < length; ++start) {
       size_t node = 0;
       int64_t n = 1;
