@@ -200,6 +200,53 @@ void check_batched(Isa isa, int rows, int columns, Fn activation) {
   EXPECT_EQ(untouched + touched, c.size());
 }
 
+TEST(Microkernel, ARestFollowsTheBatch) {
+  constexpr int64_t kK = 16, kRest = 5, kDepth = 2 * kK + 3 * kRest;
+  constexpr int kColumns = 24, kRows = 3, kStride = 48;
+  const std::vector<float> a = random_floats(1024, 8), b = random_floats(static_cast<size_t>(kDepth * kColumns), 9);
+  const std::vector<int64_t> offsets = {64, 320}, rest_offsets = {128, 0, 768};
+  for (const Isa isa : runnable()) {
+    MicrokernelSpec s;
+    s.isa = isa;
+    s.rows = kRows;
+    s.columns = kColumns;
+    s.panel_columns = 32;
+    s.k = kK;
+    s.rest = kRest;
+    s.batched = true;
+    s.a_rows = Rows::apart(kStride * 4);
+    const auto kernel = Microkernel::make(s);
+    ASSERT_TRUE(kernel) << kernel.error().text();
+    const PackShape shape{kDepth, kColumns, s.panel_columns};
+    std::vector<float> packed(static_cast<size_t>(shape.elements())), c(kRows * kColumns, kGuard);
+    pack_b(shape, b.data(), kColumns, packed.data());
+    MicrokernelArgs args;
+    args.a = a.data();
+    args.b = packed.data();
+    args.a_offsets = offsets.data();
+    args.batch = 2;
+    args.rest_offsets = rest_offsets.data();
+    args.rest_batch = 3;
+    args.c = {c.data(), kColumns * 4, 0};
+    (**kernel)(args);
+    for (int r = 0; r < kRows; ++r) {
+      for (int j = 0; j < kColumns; ++j) {
+        float sum = 0;
+        const float* column = &b[static_cast<size_t>(j)];
+        const auto add = [&](int64_t offset, int64_t depth) {
+          sum = chain(sum, &a[static_cast<size_t>(offset / 4 + r * kStride)], column, kColumns, depth);
+          column += depth * kColumns;
+        };
+        for (const int64_t offset : offsets) add(offset, kK);
+        for (const int64_t offset : rest_offsets) add(offset, kRest);
+        ASSERT_EQ(c[static_cast<size_t>(r * kColumns + j)], sum) << name(isa) << " " << r << " " << j;
+      }
+    }
+    s.batched = false;
+    EXPECT_FALSE(Microkernel::make(s));
+  }
+}
+
 TEST(Microkernel, BatchedWithTablesBlocksAndTails) {
   for (const Isa isa : runnable()) {
     for (const int columns : {16, 13, 32, 27, 56, 64}) {
