@@ -48,7 +48,10 @@ Taps interior_of(const ops::WindowAxis& a) {
 class Generator {
  public:
   explicit Generator(const RowSpec& spec)
-      : s_(spec), a_(spec.columns), p_(spec.isa, "window row"), widest_(spec.isa >= Isa::avx512 ? 8 : 4) {}
+      : s_(spec),
+        a_(spec.columns),
+        p_(spec.isa, "window row"),
+        widest_(spec.isa >= Isa::avx512 || spec.columns.kernel <= 3 ? 8 : 4) {}
 
   jit::Program run() {
     in_ = p_.load64(arg(offsetof(RowArgs, in)));
@@ -117,8 +120,12 @@ class Generator {
     }
   }
 
-  /// `count` outputs from `output` on, which stands `offset` pixels past the pointers.
+  /// `count` outputs from `output` on, which stands `offset` pixels past the pointers; both halves where a vector holds one.
   void pixels(int count, int64_t offset, int64_t output) {
+    for (shift_ = 0; shift_ < kPixelBytes; shift_ += int64_t{p_.lanes()} * 4) half_pixels(count, offset, output);
+  }
+
+  void half_pixels(int count, int64_t offset, int64_t output) {
     std::vector<Vec> sums;
     std::vector<Taps> taps;
     for (int i = 0; i < count; ++i) {
@@ -141,7 +148,7 @@ class Generator {
   void tap_row(const std::vector<Vec>& sums, Gpr row, Gpr weights, int64_t offset, const std::vector<Taps>& taps) {
     const bool hold = s_.reduce == Reduce::convolve && sums.size() > 1 && a_.kernel <= (p_.avx512() ? 12 : 5);
     std::vector<Vec> held;
-    for (int64_t t = 0; hold && t < a_.kernel; ++t) held.push_back(p_.load(jit::mem(weights, t * kPixelBytes)));
+    for (int64_t t = 0; hold && t < a_.kernel; ++t) held.push_back(p_.load(jit::mem(weights, t * kPixelBytes + shift_)));
     // Inputs in ascending order, each loaded once: every sum takes its taps in ascending order too.
     const auto count = static_cast<int64_t>(sums.size());
     for (int64_t position = 0; position < (count - 1) * a_.stride + a_.reach(); ++position) {
@@ -150,14 +157,16 @@ class Generator {
         const int64_t reach = position - i * a_.stride, t = reach / a_.dilation;
         const Taps& own = taps[static_cast<size_t>(i)];
         if (reach < 0 || reach % a_.dilation != 0 || t < own.begin || t >= own.end) continue;
-        if (x.id < 0) x = p_.load(jit::mem(row, (offset * a_.stride - a_.pad_begin + position) * kPixelBytes));
+        if (x.id < 0) x = p_.load(jit::mem(row, (offset * a_.stride - a_.pad_begin + position) * kPixelBytes + shift_));
         const Vec sum = sums[static_cast<size_t>(i)];
         if (s_.reduce == Reduce::max) {
           p_.max(x, sum, sum);
         } else if (s_.reduce == Reduce::average) {
           p_.add(sum, x, sum);
         } else {
-          p_.fmadd231(sum, x, hold ? Operand(held[static_cast<size_t>(t)]) : Operand::memory(jit::mem(weights, t * kPixelBytes)));
+          p_.fmadd231(
+              sum, x,
+              hold ? Operand(held[static_cast<size_t>(t)]) : Operand::memory(jit::mem(weights, t * kPixelBytes + shift_)));
         }
       }
     }
@@ -171,17 +180,18 @@ class Generator {
         const bool full = s_.tail.operands[i] == Spread::full;
         operands.push_back(s_.tail.operands[i] == Spread::scalar
                                ? Operand(scalars_[i])
-                               : Operand::memory(jit::mem(operands_[i], full ? pixel * kPixelBytes : 0)));
+                               : Operand::memory(jit::mem(operands_[i], (full ? pixel * kPixelBytes : 0) + shift_)));
       }
       sum = eltwise::emit_steps(p_, s_.tail, operands, p_.lanes());
     }
-    p_.store(jit::mem(out_, pixel * kPixelBytes), sum);
+    p_.store(jit::mem(out_, pixel * kPixelBytes + shift_), sum);
   }
 
   const RowSpec& s_;
   const ops::WindowAxis& a_;
   jit::Program p_;
   int widest_;
+  int64_t shift_ = 0;  ///< bytes from a pixel to the half at work
   Gpr in_, out_, rows_, weights_;
   Vec row_count_;
   std::vector<Gpr> operands_;
@@ -208,25 +218,8 @@ bool RowKernel::fits(const ops::WindowAxis& rows, const ops::WindowAxis& columns
 
 Result<RowKernel> RowKernel::make(const RowSpec& spec) {
   RowKernel kernel;
-  kernel.halves_ = spec.isa >= Isa::avx512 ? 1 : 2;
-  kernel.tail_ = spec.tail;
   kernel.code_ = TRY(jit::compile(Generator(spec).run()));
   return kernel;
-}
-
-void RowKernel::operator()(const RowArgs& args) const noexcept {
-  code_(&args);
-  if (halves_ == 1) return;
-  constexpr int64_t kHalf = kBlock / 2 * 4;
-  const auto moved = [](const void* p) { return static_cast<const void*>(static_cast<const std::byte*>(p) + kHalf); };
-  RowArgs upper = args;
-  upper.in = moved(args.in);
-  upper.out = static_cast<std::byte*>(args.out) + kHalf;
-  if (args.weights != nullptr) upper.weights = moved(args.weights);
-  for (size_t i = 1; i < tail_.operands.size(); ++i) {
-    if (tail_.operands[i] != eltwise::Spread::scalar) upper.operands[i] = moved(args.operands[i]);
-  }
-  code_(&upper);
 }
 
 }  // namespace slipway::window

@@ -47,11 +47,9 @@ class RowKernel {
   /// Precondition: it fits.
   static Result<RowKernel> make(const RowSpec& spec);
 
-  void operator()(const RowArgs& args) const noexcept;
+  void operator()(const RowArgs& args) const noexcept { code_(&args); }
 
  private:
-  int halves_ = 1;  ///< vectors of 8 channels take two passes
-  eltwise::EltwiseProgram tail_;
   jit::Code code_;
 };
 
