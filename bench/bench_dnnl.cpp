@@ -47,7 +47,7 @@ dnnl::memory::dims list(const Dims& dims) {
 /// A primitive with memory for its arguments, none of it untouched.
 class Peer {
  public:
-  Peer() : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
+  explicit Peer(Isa isa) : isa_(isa), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
 
   void run() {
     primitive_.execute(stream_, arguments_);
@@ -164,7 +164,10 @@ class Peer {
                            : include_pad        ? dnnl::algorithm::pooling_avg_include_padding
                                                 : dnnl::algorithm::pooling_avg_exclude_padding;
     // A source in blocks of channels, as a network of convolutions hands it over.
-    const Desc source(list(x), dnnl::memory::data_type::f32, x.rank() == 4 ? Tag::nChw16c : Tag::nCw16c);
+    const Tag blocks = isa_ >= Isa::avx512 ? (x.rank() == 4 ? Tag::nChw16c : Tag::nCw16c)
+                       : x.rank() == 4     ? Tag::nChw8c
+                                           : Tag::nCw8c;
+    const Desc source(list(x), dnnl::memory::data_type::f32, blocks);
     const Pool::primitive_desc made(
         {dnnl::prop_kind::forward_inference, algorithm, source, any(list(out)), strides, kernel, dilations, begin, end}, engine_);
     primitive_ = Pool(made);
@@ -200,6 +203,7 @@ class Peer {
     return true;
   }
 
+  Isa isa_;
   dnnl::engine engine_;
   dnnl::stream stream_;
   dnnl::primitive primitive_;
@@ -265,7 +269,7 @@ Result<Outcome> time_layer(const std::string& text, const Settings& settings) {
   }
   const auto ours = TRY(
       bench::KernelCase::make(line.op, line.attrs, std::move(inputs), settings.isa, settings.threads, tactic::Format::blocked16));
-  Peer peer;
+  Peer peer(settings.isa);
   if (!peer.prepare(line, ours->output_dims())) return fail(ErrorCode::unsupported, "oneDNN has no such operator here");
   const auto [a, b] = compare([&] { ours->run(); }, [&] { peer.run(); }, settings);
   std::printf("%8.1f %8.1f %6.2f  %-22s %s\n", a, b, b / a, std::string(ours->tactic()).c_str(), text.c_str());
