@@ -25,6 +25,7 @@ Result<serve::Repository::Options> repository_options(const ServeOptions& option
   serve::Repository::Options out;
   out.model.engine = TRY(engine_options(options.build));
   out.model.engine.verify_weights = true;
+  out.model.engine.keep_originals = true;
   out.model.queue = options.queue;
   out.folder = options.folder;
   return out;

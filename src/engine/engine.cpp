@@ -97,7 +97,7 @@ Result<std::shared_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
 
 Result<std::shared_ptr<Engine>> Engine::from_engine_bytes(const FileBytes& bytes, const std::shared_ptr<const File>& file,
                                                           const Options& options) {
-  FileContents contents = TRY(read_engine_file(bytes, options.verify_weights, file));
+  FileContents contents = TRY(read_engine_file(bytes, options.verify_weights, options.keep_originals ? nullptr : file));
   if (contents.info.isa != options.isa) {
     log(LogLevel::info, "the engine was built for {}, weights are packed anew for {}", name(contents.info.isa),
         name(options.isa));

@@ -29,6 +29,9 @@ struct Options {
   bool explain = false;              ///< plans record every tactic's cost or refusal
   std::string forced_tactic;
   bool verify_weights = false;  ///< check every weight section of an engine file
+  /// Never read an engine file again after loading it: originals of weights that are packed at load stay in memory. For servers,
+  /// whose files may be overwritten.
+  bool keep_originals = false;
 };
 
 /// One input or output as callers see it.

@@ -8,7 +8,7 @@
 namespace slipway::engine {
 namespace {
 
-constexpr int64_t kMaxElements = int64_t{1} << 40;
+constexpr int64_t kMaxElements = int64_t{1} << 40, kMaxSymbols = 1 << 20;
 constexpr int kMaxFactDepth = 16;
 
 Error damaged(std::string_view what) {
@@ -35,7 +35,13 @@ Result<ir::Fact> read_fact(const fb::Fact* f, int depth = 0) {
     ir::Shape shape;
     if (f->shape() != nullptr) {
       if (f->shape()->size() > kMaxRank) return damaged("a rank beyond the limit");
-      for (int64_t d : *f->shape()) shape.push_back(d <= -2 ? ir::Dim::symbol(static_cast<int>(-2 - d)) : ir::Dim(d));
+      std::vector<int64_t> known;
+      for (int64_t d : *f->shape()) {
+        if (d < -2 - kMaxSymbols) return damaged("an unknown symbol");
+        if (d >= 0) known.push_back(d);
+        shape.push_back(d <= -2 ? ir::Dim::symbol(static_cast<int>(-2 - d)) : ir::Dim(d));
+      }
+      if (checked_count(known, kMaxElements) < 0) return damaged("impossible extents");
     }
     out.shape = std::move(shape);
   }

@@ -203,10 +203,19 @@ TEST_F(EngineFile, FormsThatCannotBeUndoneAreMadeAtLoad) {
   ASSERT_TRUE((*loaded)->session()->run(in, first));
   expect_same(first, expected);
   // What left memory is read again for whoever wants it, if it is still the same.
-  Options references;
-  references.references_only = true;
   ASSERT_TRUE((*loaded)->save(path("conv2.slip"), in));
   EXPECT_EQ(read(path("conv2.slip")), read(path("conv.slip")));
+  Options keep;
+  keep.keep_originals = true;
+  const auto keeping = Engine::load(path("conv2.slip"), keep), not_keeping = Engine::load(path("conv2.slip"));
+  ASSERT_TRUE(keeping && not_keeping);
+  for (const auto& engine : {*keeping, *not_keeping}) ASSERT_TRUE(engine->session()->run(in, second));
+  std::filesystem::resize_file(path("conv2.slip"), 64);
+  EXPECT_TRUE((*keeping)->save(path("conv3.slip"), in));
+  const Status saved = (*not_keeping)->save(path("conv3.slip"), in);
+  EXPECT_TRUE(saved || saved.error().text().find("became shorter") != std::string::npos);
+  ASSERT_TRUE((*not_keeping)->session()->run(in, second)) << "what is packed serves on";
+  expect_same(second, expected);
 }
 
 TEST_F(EngineFile, TruncatedAnywhere) {
