@@ -180,6 +180,10 @@ class SectionReader {
     SectionReader reader;
     reader.engine_ = &engine;
     const uint32_t count = engine.sections() == nullptr ? 0 : engine.sections()->size();
+    // The verifier does not look at the alignment of structs.
+    if (count != 0 && reinterpret_cast<uintptr_t>(engine.sections()->Data()) % alignof(fb::Section) != 0) {
+      return damaged("its metadata is malformed");
+    }
     for (uint32_t i = 0; i < count; ++i) {
       const fb::Section& s = *engine.sections()->Get(i);
       if (s.offset() % kAlignment != 0 || s.offset() > end || s.length() > end - s.offset()) {

@@ -8,7 +8,7 @@
 namespace slipway::engine {
 namespace {
 
-constexpr int64_t kMaxElements = int64_t{1} << 40, kMaxSymbols = 1 << 20;
+constexpr int64_t kMaxElements = int64_t{1} << 40;
 constexpr int kMaxFactDepth = 16;
 
 Error damaged(std::string_view what) {
@@ -24,7 +24,8 @@ Result<ElementType> element_type(uint8_t number) {
   return static_cast<ElementType>(number);
 }
 
-Result<ir::Fact> read_fact(const fb::Fact* f, int depth = 0) {
+/// `symbols`: how many the graph has.
+Result<ir::Fact> read_fact(const fb::Fact* f, int64_t symbols, int depth = 0) {
   ir::Fact out;
   if (f == nullptr) return out;
   if (f->kind() > static_cast<uint8_t>(ir::Fact::Kind::map) || depth > kMaxFactDepth) return damaged("an unknown kind of value");
@@ -37,7 +38,7 @@ Result<ir::Fact> read_fact(const fb::Fact* f, int depth = 0) {
       if (f->shape()->size() > kMaxRank) return damaged("a rank beyond the limit");
       std::vector<int64_t> known;
       for (int64_t d : *f->shape()) {
-        if (d < -2 - kMaxSymbols) return damaged("an unknown symbol");
+        if (d < -1 - symbols) return damaged("an unknown symbol");
         if (d >= 0) known.push_back(d);
         shape.push_back(d <= -2 ? ir::Dim::symbol(static_cast<int>(-2 - d)) : ir::Dim(d));
       }
@@ -45,7 +46,7 @@ Result<ir::Fact> read_fact(const fb::Fact* f, int depth = 0) {
     }
     out.shape = std::move(shape);
   }
-  if (f->element() != nullptr) out.element = std::make_shared<const ir::Fact>(TRY(read_fact(f->element(), depth + 1)));
+  if (f->element() != nullptr) out.element = std::make_shared<const ir::Fact>(TRY(read_fact(f->element(), symbols, depth + 1)));
   const bool holds = out.kind == ir::Fact::Kind::sequence || out.kind == ir::Fact::Kind::map;
   if (holds != (out.element != nullptr)) return damaged("a sequence or map without an element type");
   return out;
@@ -144,7 +145,7 @@ Result<ir::Graph> read_graph(const fb::Graph& source, const ConstantReader& cons
   }
   for (uint32_t i = 0; source.values() != nullptr && i < source.values()->size(); ++i) {
     const fb::Value& v = *source.values()->Get(i);
-    const ir::ValueId id = g.add_value(text(v.name()), TRY(read_fact(v.fact())));
+    const ir::ValueId id = g.add_value(text(v.name()), TRY(read_fact(v.fact(), static_cast<int64_t>(g.symbols.size()))));
     if (v.constant() != nullptr) g.value(id).constant = TRY(read_tensor(*v.constant(), constant));
   }
   const auto valid = [&](uint32_t v) { return v < g.value_count(); };
