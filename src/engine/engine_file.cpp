@@ -11,6 +11,7 @@
 #include "engine/checksum.hpp"
 #include "engine/graph_reader.hpp"
 #include "engine/graph_writer.hpp"
+#include "engine/value_reads.hpp"
 
 namespace slipway::engine {
 namespace {
@@ -138,8 +139,9 @@ Result<std::optional<StoredForm>> make_form(const Tensor& constant, const std::s
 }
 
 Result<flatbuffers::Offset<fb::Constant>> write_constant(flatbuffers::FlatBufferBuilder& builder, SectionWriter& sections,
-                                                         const Tensor& constant, const FileSource& source) {
+                                                         const Tensor& constant, bool keep, const FileSource& source) {
   const PackingRecorder::Wanted* const wanted = source.recorder.wanted(constant);
+  keep = keep || wanted == nullptr || wanted->itself;
   std::vector<flatbuffers::Offset<fb::Form>> forms;
   std::vector<std::string> made_at_load;
   for (const auto& [name, packing] : wanted == nullptr ? std::map<std::string, tactic::Packing>() : wanted->packings) {
@@ -154,11 +156,11 @@ Result<flatbuffers::Offset<fb::Constant>> write_constant(flatbuffers::FlatBuffer
     forms.push_back(fb::CreateForm(builder, recipe, section, placement));
   }
   int section = -1;
-  if (wanted == nullptr || wanted->itself || forms.empty()) {
+  if (keep || forms.empty()) {
     TRY(source.store.provide(constant));
     section = static_cast<int>(TRY(sections.add({constant.as<std::byte>(), constant.bytes()})));
   }
-  if (section < 0 || (wanted != nullptr && wanted->itself)) made_at_load.clear();
+  if (section < 0 || keep) made_at_load.clear();
   const auto form_list = builder.CreateVector(forms);
   return fb::CreateConstant(builder, constant.bytes(), section, form_list, builder.CreateVectorOfStrings(made_at_load));
 }
@@ -234,8 +236,7 @@ Result<StoredConstant> read_constant(const fb::Constant& from, const SectionRead
     const fb::Form& f = *from.forms()->Get(i);
     const std::span<const std::byte> bytes = TRY(sections.at(f.section()));
     StoredForm form{f.recipe()->str(), tactic::Packed(source.bytes.owner(), bytes.data()), bytes.size(), std::nullopt};
-    if (f.placement() != nullptr && f.placement()->size() != 0) {
-      const std::vector<int64_t> words(f.placement()->begin(), f.placement()->end());
+    if (const std::vector<int64_t> words = longs(f.placement()); !words.empty()) {
       form.placement = TRY(Placement::decode(words, out.bytes, bytes.size()));
       undoable = true;
     }
@@ -321,7 +322,10 @@ Status write_engine_file(const std::filesystem::path& path, const ir::Graph& gra
   GraphWriter writer(builder);
   const auto root = writer.graph(graph);
   std::vector<flatbuffers::Offset<fb::Constant>> constants;
-  for (const Tensor& t : writer.constants()) constants.push_back(TRY(write_constant(builder, sections, t, source)));
+  const std::set<const void*> read = constants_read_by_inference(graph);
+  for (const Tensor& t : writer.constants()) {
+    constants.push_back(TRY(write_constant(builder, sections, t, read.count(t.data()) != 0, source)));
+  }
   std::vector<flatbuffers::Offset<fb::Choice>> choices;
   for (const plan::Choice& choice : source.choices) choices.push_back(write_choice(builder, choice));
   const auto version = builder.CreateString(source.info.slipway_version);
@@ -371,6 +375,12 @@ Result<FileContents> read_engine_file(const FileBytes& bytes, bool verify_weight
     return Tensor(type, dims, c.owner, c.data);
   };
   out.graph = TRY(read_graph(*engine.graph(), constant));
+  const std::set<const void*> read = constants_read_by_inference(out.graph);
+  for (StoredConstant& c : out.constants) {
+    if (read.count(c.data) == 0) continue;
+    if (!c.present) return damaged("a value that extents depend on is packed");
+    c.made_at_load.clear();
+  }
   TRY(ir::verify(out.graph));
   out.choices = TRY(read_choices(engine));
   return out;

@@ -37,7 +37,7 @@ Result<ir::Fact> read_fact(const fb::Fact* f, int64_t symbols, int depth = 0) {
     if (f->shape() != nullptr) {
       if (f->shape()->size() > kMaxRank) return damaged("a rank beyond the limit");
       std::vector<int64_t> known;
-      for (int64_t d : *f->shape()) {
+      for (int64_t d : longs(f->shape())) {
         if (d < -1 - symbols) return damaged("an unknown symbol");
         if (d >= 0) known.push_back(d);
         shape.push_back(d <= -2 ? ir::Dim::symbol(static_cast<int>(-2 - d)) : ir::Dim(d));
@@ -55,8 +55,7 @@ Result<ir::Fact> read_fact(const fb::Fact* f, int64_t symbols, int depth = 0) {
 Result<Tensor> read_tensor(const fb::Tensor& t, const ConstantReader& constant) {
   const ElementType type = TRY(element_type(t.type()));
   if (type == ElementType::undefined) return damaged("a constant without a type");
-  std::vector<int64_t> extents;
-  if (t.dims() != nullptr) extents.assign(t.dims()->begin(), t.dims()->end());
+  const std::vector<int64_t> extents = longs(t.dims());
   if (extents.size() > kMaxRank || checked_count(extents, kMaxElements) < 0) return damaged("a constant with impossible extents");
   const Dims dims{std::span<const int64_t>(extents)};
   if (t.constant() >= 0) return constant(t.constant(), type, dims);
@@ -108,7 +107,7 @@ Result<ir::AttrValue> read_attr(const fb::Attr& a, const ConstantReader& constan
     case 3:
       return ir::AttrValue(text(a.s()));
     case 4:
-      return ir::AttrValue(list<int64_t>(a.ints()));
+      return ir::AttrValue(longs(a.ints()));
     case 5:
       return ir::AttrValue(list<float>(a.floats()));
     case 6:
