@@ -1,6 +1,7 @@
 #include "generate.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <set>
 
 #include "base/format.hpp"
@@ -378,8 +379,8 @@ class Grower {
   std::mt19937_64 random_;
   ir::Graph graph_;
   std::vector<Value> inputs_;
-  std::vector<Value> values_;  ///< by value id
-  std::vector<bool> exact_;    ///< no rounding has touched it
+  std::deque<Value> values_;  ///< by value id; growing leaves each where it is
+  std::vector<bool> exact_;   ///< no rounding has touched it
 };
 
 }  // namespace
