@@ -141,6 +141,19 @@ def measure(model, args):
     return row
 
 
+def markdown(result, peers):
+    """The result as a table: milliseconds, and each peer's ratio to ours."""
+    lines = ["| model | slipway ms | " + " | ".join(f"{p} ms | ratio" for p in peers) + " |", "|---" * (2 + 2 * len(peers)) + "|"]
+    for model, row in result.items():
+        ours = row["slipway"].get("median_ms")
+        cells = [f"{ours:.3g}" if ours else "failed"]
+        for peer in peers:
+            theirs = row[peer].get("median_ms")
+            cells += [f"{theirs:.3g}", f"{theirs / ours:.2f}" if ours else ""] if theirs else ["refused", ""]
+        lines.append(f"| {model} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", type=Path, required=True)
@@ -155,6 +168,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path, help="write the table of docs/benchmarks.md")
     args = parser.parse_args()
     models = [m for p in args.models for m in (sorted(p.glob("*.onnx")) if p.is_dir() else [p])]
     result = {}
@@ -173,6 +187,8 @@ def main():
         print(f"{model.stem:24} " + " | ".join(cells), flush=True)
         if args.json:
             args.json.write_text(json.dumps(result, indent=1))
+    if args.markdown:
+        args.markdown.write_text(markdown(result, [p for p in args.peers.split(",") if p]))
 
 
 if __name__ == "__main__":

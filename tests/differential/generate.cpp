@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <numeric>
 #include <set>
 
 #include "base/format.hpp"
@@ -308,8 +309,8 @@ class Grower {
         break;
       case 3: {
         const Op& op = *ops::get("Transpose");
-        std::vector<int64_t> order;
-        for (int i = 0; i < dims.rank(); ++i) order.push_back(i);
+        std::vector<int64_t> order(static_cast<size_t>(dims.rank()));
+        std::iota(order.begin(), order.end(), int64_t{0});
         std::shuffle(order.begin(), order.end(), random_);
         Attrs attrs(op.OpInfo::attrs);
         if (attrs.set("perm", ir::AttrValue(order))) add(op, std::move(attrs), {v}, 1);
