@@ -97,7 +97,7 @@ Status write_outputs(const engine::Engine& engine, const std::vector<ir::Value>&
     std::replace(file.begin(), file.end(), '/', '_');
     const Tensor* t = outputs[i].tensor();
     if (t == nullptr) return fail(ErrorCode::unsupported, "output '{}' is not a tensor and cannot be written as .npy", file);
-    TRY(write_npy(folder + "/" + file + ".npy", *t));
+    TRY(write_npy(fmt::format("{}/{}.npy", folder, file), *t));
   }
   return {};
 }

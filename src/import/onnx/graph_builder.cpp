@@ -57,7 +57,7 @@ void GraphBuilder::add_inputs(const GraphProto& proto, Scope& scope, const Surro
     if (is_initializer(input.name)) continue;  // a default that IR 3 demands and later ones allow: slipway takes it as constant
     const std::string where = fmt::format("graph input {}", input.name);
     Result<Fact> fact = guarded("its type", [&] { return load_fact(input.type, &graph_); });
-    if (!fact) model_.problems.other(std::move(fact).error(), where);
+    if (!fact) model_.problems.other(fact.error(), where);
     Fact known = fact ? *fact : Fact();
     if (i < around.hints.size() && (known.kind == Fact::Kind::unknown || known.type == ElementType::undefined) &&
         compatible(known, around.hints[i])) {

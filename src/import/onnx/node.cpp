@@ -176,7 +176,7 @@ bool GraphBuilder::upgrade(Draft& draft, const ops::Op*& op) {
     op = ops::find(node.domain, node.op_type);
     if (op == nullptr) done = fail(ErrorCode::internal, "it was upgraded to the unknown operator {}", node.op_type);
   }
-  if (!done) broken(draft, std::move(done).error());
+  if (!done) broken(draft, done.error());
   return static_cast<bool>(done);
 }
 

@@ -66,11 +66,11 @@ void Problems::version(std::string_view domain, std::string_view op_type, int64_
       ErrorCode::unsupported, node);
 }
 
-void Problems::type(std::string_view op_type, Error error, std::string_view node) {
+void Problems::type(std::string_view op_type, const Error& error, std::string_view node) {
   add(Group::type, fmt::format("{}: {}", shown(op_type), error.text()), error.code, node);
 }
 
-void Problems::other(Error error, std::string_view where) {
+void Problems::other(const Error& error, std::string_view where) {
   add(Group::other, error.text(), error.code, where);
 }
 

@@ -17,9 +17,9 @@ class Problems {
   /// The operator is known, but not as the model's opset means it.
   void version(std::string_view domain, std::string_view op_type, int64_t opset, int64_t oldest, std::string_view node);
   /// A type that the operator or slipway does not take.
-  void type(std::string_view op_type, Error error, std::string_view node);
+  void type(std::string_view op_type, const Error& error, std::string_view node);
   /// Anything else, at a node or in words ("graph input 'x'").
-  void other(Error error, std::string_view where);
+  void other(const Error& error, std::string_view where);
 
   bool empty() const { return problems_.empty(); }
   /// One sentence over all of them. Precondition: !empty().

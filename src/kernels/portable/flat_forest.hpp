@@ -92,7 +92,7 @@ class FlatForest {
         const Step& step = steps[at[lane]];
         const T x = rows[lane][kMissing ? step.feature & kFeature : step.feature];
         unsigned way = x <= step.split ? 1 : 0;
-        if constexpr (kMissing) way |= static_cast<unsigned>(step.feature < 0) & static_cast<unsigned>(x != x);
+        if constexpr (kMissing) way |= static_cast<unsigned>(step.feature < 0) & static_cast<unsigned>(std::isnan(x));
         at[lane] = step.next[way];
       }
     }

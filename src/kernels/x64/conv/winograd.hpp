@@ -13,7 +13,7 @@ namespace slipway::conv {
 struct Matrix {
   int rows = 0, columns = 0;
   std::span<const double> values;
-  double at(int r, int c) const { return values[static_cast<size_t>(r * columns + c)]; }
+  double at(int r, int c) const { return values[static_cast<size_t>(r) * static_cast<size_t>(columns) + static_cast<size_t>(c)]; }
 };
 
 /// One of the algorithms; m is 2, 4 or 6.
