@@ -19,8 +19,8 @@ Status GraphBuilder::call(Draft& draft, const FunctionProto& function) {
   if (frame.depth > kMaxFunctionDepth)
     return fail(ErrorCode::limit, "functions call each other deeper than {} levels", kMaxFunctionDepth);
   bool callable = true;
-  const auto refuse = [&](Error error) {
-    broken(draft, std::move(error));
+  const auto refuse = [&](const Error& error) {
+    broken(draft, error);
     callable = false;
   };
   for (const Frame* f = &caller; f != nullptr; f = f->caller) {

@@ -70,7 +70,7 @@ class GraphBuilder {
 
   // node.cpp
   Status add_node(const NodeProto& proto, Scope& scope);
-  void broken(Draft& draft, Error error);
+  void broken(Draft& draft, const Error& error);
   void find_inputs(Draft& draft);
   Status load_attributes(Draft& draft);
   void place(Draft& draft);

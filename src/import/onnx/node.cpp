@@ -69,9 +69,9 @@ Status GraphBuilder::add_node(const NodeProto& proto, Scope& scope) {
   return {};
 }
 
-void GraphBuilder::broken(Draft& draft, Error error) {
+void GraphBuilder::broken(Draft& draft, const Error& error) {
   draft.sound = false;
-  model_.problems.other(std::move(error), draft.label);
+  model_.problems.other(error, draft.label);
 }
 
 void GraphBuilder::find_inputs(Draft& draft) {
@@ -225,7 +225,7 @@ bool GraphBuilder::add_to_graph(Draft& draft, const ops::Op& op, ir::Attrs attrs
   if (!facts) {
     Error error = std::move(facts).error();
     if (!error.notes.empty()) error.notes.pop_back();  // the node's name, which the list of problems says itself
-    broken(draft, std::move(error));
+    broken(draft, error);
     return false;
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
