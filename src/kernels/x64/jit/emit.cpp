@@ -24,6 +24,7 @@ using Xbyak::Ymm;
 using Xbyak::Zmm;
 
 constexpr uint32_t kAllOnes = 0xFFFFFFFF;
+constexpr int kFrameAlignment = 64;
 constexpr std::array<int, 6> kCalleeSaved = {3, 5, 12, 13, 14, 15};
 
 /// 32-bit words placed before the code. AVX2 operands need whole vectors, AVX-512 broadcasts a single word.
@@ -109,6 +110,8 @@ class Emitter : protected Xbyak::CodeGenerator {
     const bool to_mask = inst.dst < 0 || program_.registers()[static_cast<size_t>(inst.dst)].cls != RegClass::vec;
     return wide(phys(id), lanes_of(to_mask ? inst.a : inst.dst));
   }
+  /// The lower half of a register of 8 or 16 lanes.
+  Xmm half(int32_t id) const { return wide(phys(id), lanes_of(id) / 2); }
   Xmm low(int32_t id) const { return Xmm(phys(id)); }
 
   Xbyak::RegExp location(const Inst& inst) const {
@@ -156,16 +159,22 @@ class Emitter : protected Xbyak::CodeGenerator {
     }
   }
 
+  /// Spilled registers first, then frames, with room to align them.
+  uint32_t stack_bytes() const {
+    const int64_t frames = program_.frame_bytes() > 0 ? program_.frame_bytes() + kFrameAlignment : 0;
+    return static_cast<uint32_t>(allocation_.stack_bytes + frames);
+  }
+
   void prologue() {
     for (const int r : kCalleeSaved) {
       if ((allocation_.gprs_used >> r & 1U) != 0) push(Reg64(r));
     }
-    if (allocation_.stack_bytes > 0) sub(rsp, static_cast<uint32_t>(allocation_.stack_bytes));
+    if (stack_bytes() > 0) sub(rsp, stack_bytes());
     if (allocation_.slot[0] >= 0) mov(qword[rsp + allocation_.slot[0]], rdi);
   }
 
   void epilogue() {
-    if (allocation_.stack_bytes > 0) add(rsp, static_cast<uint32_t>(allocation_.stack_bytes));
+    if (stack_bytes() > 0) add(rsp, stack_bytes());
     for (auto r = kCalleeSaved.rbegin(); r != kCalleeSaved.rend(); ++r) {
       if ((allocation_.gprs_used >> *r & 1U) != 0) pop(Reg64(*r));
     }
@@ -262,6 +271,8 @@ class Emitter : protected Xbyak::CodeGenerator {
         return mov(g(inst.dst), at(inst));
       case Op::g_load32:
         return movsxd(g(inst.dst), dword[location(inst)]);
+      case Op::g_load16:
+        return movzx(g32(inst.dst), word[location(inst)]);
       case Op::g_store:
         return mov(at(inst), g(inst.a));
       case Op::g_add:
@@ -283,6 +294,11 @@ class Emitter : protected Xbyak::CodeGenerator {
         return lea(g(inst.dst), at(inst));
       case Op::g_bzhi:
         return bzhi(g(inst.dst), g(inst.dst), g(inst.b));
+      case Op::g_frame:
+        lea(g(inst.dst), ptr[rsp + (allocation_.stack_bytes + kFrameAlignment - 1)]);
+        and_(g(inst.dst), -kFrameAlignment);
+        if (inst.imm != 0) add(g(inst.dst), imm);
+        return;
       default:
         return;
     }
@@ -411,6 +427,12 @@ class Emitter : protected Xbyak::CodeGenerator {
       case Op::half_to_float:
         vcvtph2ps(v(inst.dst), at(inst));
         return true;
+      case Op::load_words:
+        vpmovzxwd(v(inst.dst), at(inst));
+        return true;
+      case Op::store_half:
+        vmovups(at(inst), half(inst.a));
+        return true;
       default:
         return false;
     }
@@ -435,6 +457,17 @@ class Avx2Emitter final : public Emitter {
         return vmaskmovps(v(inst.dst), v(inst.c), at(inst));
       case Op::store_masked:
         return vmaskmovps(at(inst), v(inst.c), v(inst.a));
+      case Op::load_words_few:
+        vpxor(low(inst.dst), low(inst.dst), low(inst.dst));
+        for (int i = 0; i < inst.detail; ++i) vpinsrw(low(inst.dst), low(inst.dst), ptr[location(inst) + 2 * i], i);
+        return vpmovzxwd(v(inst.dst), low(inst.dst));
+      case Op::pack_words:
+        vpackusdw(v(inst.dst), source(inst, inst.a), source(inst, inst.a));
+        if (lanes_of(inst.dst) == 8) vpermq(Ymm(phys(inst.dst)), Ymm(phys(inst.dst)), 0x08);
+        return;
+      case Op::store_words_few:
+        for (int i = 0; i < inst.detail; ++i) vpextrw(ptr[location(inst) + 2 * i], low(inst.a), static_cast<uint8_t>(i));
+        return;
       case Op::constant:
         return vmovaps(v(inst.dst), in_pool(pool_.splat(static_cast<uint32_t>(inst.imm))));
       case Op::zero:
@@ -493,6 +526,14 @@ class Avx512Emitter final : public Emitter {
         return vmovups(v(inst.dst) | k(inst.c) | T_z, at(inst));
       case Op::store_masked:
         return vmovups(at(inst) | k(inst.c), v(inst.a));
+      case Op::load_words_masked:
+        return vpmovzxwd(v(inst.dst) | k(inst.c) | T_z, at(inst));
+      case Op::pack_words:
+        return vpmovdw(half(inst.dst), source(inst, inst.a));
+      case Op::to_bf16:
+        return vcvtneps2bf16(half(inst.dst), source(inst, inst.a));
+      case Op::store_half_masked:
+        return vmovdqu16(at(inst) | k(inst.c), half(inst.a));
       case Op::constant:
         return vbroadcastss(v(inst.dst), in_pool(pool_.splat(static_cast<uint32_t>(inst.imm))));
       case Op::zero: {
@@ -544,7 +585,9 @@ size_t encode(const Program& program, const Allocation& allocation, Encoded& out
 
 Result<Encoded> emit(const Program& program, const Allocation& allocation) {
   const size_t per_inst = allocation.spills > 0 ? 96 : 48;  // an encoding, and for AVX2 at most one new constant
-  const size_t capacity = program.insts().size() * per_inst + 1024;
+  const auto few = std::count_if(program.insts().begin(), program.insts().end(),
+                                 [](const Inst& i) { return i.op == Op::load_words_few || i.op == Op::store_words_few; });
+  const size_t capacity = (program.insts().size() + 2 * static_cast<size_t>(few)) * per_inst + 1024;
   Encoded encoded;
   encoded.bytes = std::unique_ptr<uint8_t[]>(new uint8_t[capacity]);
   Xbyak::ClearError();

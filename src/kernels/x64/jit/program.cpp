@@ -97,6 +97,11 @@ Gpr Program::load32(Mem from) {
   set_address(emit(Op::g_load32, g.id), from);
   return g;
 }
+Gpr Program::load16(Mem from) {
+  const Gpr g = gpr();
+  set_address(emit(Op::g_load16, g.id), from);
+  return g;
+}
 void Program::store64(Mem to, Gpr value) {
   set_address(emit(Op::g_store, -1, value.id), to);
 }
@@ -143,6 +148,13 @@ void Program::address(Mem of, Gpr into) {
 Gpr Program::address(Mem of) {
   const Gpr g = gpr();
   address(of, g);
+  return g;
+}
+
+Gpr Program::frame(int64_t bytes) {
+  const Gpr g = gpr();
+  emit(Op::g_frame, g.id).imm = frame_bytes_;
+  frame_bytes_ += (bytes + 63) / 64 * 64;
   return g;
 }
 
@@ -234,6 +246,54 @@ Vec Program::load_half(Mem from) {
   const Vec v = vec();
   set_address(emit(Op::half_to_float, v.id), from);
   return v;
+}
+
+// 16-bit elements.
+
+Vec Program::load_words(Mem from, int lanes) {
+  const Vec v = vec(lanes);
+  set_address(emit(Op::load_words, v.id), from);
+  return v;
+}
+Vec Program::load_words(Mem from, Few few, int lanes) {
+  const Vec v = vec(lanes);
+  Inst& inst = emit(avx512() ? Op::load_words_masked : Op::load_words_few, v.id);
+  set_address(inst, from);
+  inst.detail = static_cast<uint8_t>(few.count);
+  if (avx512()) inst.c = few.mask.id;
+  return v;
+}
+Vec Program::packed_words(Vec value) {
+  return unary(Op::pack_words, value);
+}
+Vec Program::bf16_words(Vec value) {
+  if (isa_ >= Isa::avx512_bf16) return unary(Op::to_bf16, value);
+  // Half of the last kept bit, less one where that bit is even, carries into what is kept.
+  const Vec odd = bit_and(shr(value, 16), Operand::constant_bits(1));
+  const Vec rounded = shr(iadd(iadd(value, Operand::constant_bits(0x7fff)), odd), 16);
+  const Vec quiet = shr(bit_or(value, Operand::constant_bits(0x00400000)), 16);
+  return packed_words(blend(compare(value, Compare::unordered, value), quiet, rounded));
+}
+void Program::store_packed(Mem to, Vec words) {
+  set_address(emit(Op::store_half, -1, words.id), to);
+}
+void Program::store_packed(Mem to, Vec words, Few few) {
+  Inst& inst = emit(avx512() ? Op::store_half_masked : Op::store_words_few, -1, words.id);
+  set_address(inst, to);
+  inst.detail = static_cast<uint8_t>(few.count);
+  if (avx512()) inst.c = few.mask.id;
+}
+void Program::store_words(Mem to, Vec value) {
+  store_packed(to, packed_words(avx512() ? value : bit_and(value, Operand::constant_bits(0xffff))));
+}
+void Program::store_words(Mem to, Vec value, Few few) {
+  store_packed(to, packed_words(avx512() ? value : bit_and(value, Operand::constant_bits(0xffff))), few);
+}
+void Program::store_bf16(Mem to, Vec value) {
+  store_packed(to, bf16_words(value));
+}
+void Program::store_bf16(Mem to, Vec value, Few few) {
+  store_packed(to, bf16_words(value), few);
 }
 
 // Arithmetic.

@@ -79,6 +79,7 @@ enum class Op : uint8_t {
   g_move,
   g_load,
   g_load32,
+  g_load16,
   g_store,
   g_add,
   g_sub,
@@ -89,6 +90,7 @@ enum class Op : uint8_t {
   g_min,
   g_lea,
   g_bzhi,
+  g_frame,
   // control
   bind,
   jump,
@@ -136,6 +138,14 @@ enum class Op : uint8_t {
   sar,
   lane_xor,
   half_to_float,
+  load_words,
+  load_words_masked,
+  load_words_few,
+  pack_words,
+  to_bf16,
+  store_half,
+  store_half_masked,
+  store_words_few,
   // masks
   compare,
   icompare_gt,
@@ -194,6 +204,7 @@ class Program {
   Gpr load64(Mem from);
   void load64(Mem from, Gpr into);
   Gpr load32(Mem from);  ///< sign-extended
+  Gpr load16(Mem from);  ///< zero-extended
   void store64(Mem to, Gpr value);
   void add(Gpr dst, int64_t value);
   void add(Gpr dst, Gpr value);
@@ -206,6 +217,8 @@ class Program {
   void shr(Gpr dst, int count);
   void min(Gpr dst, Gpr value);  ///< signed
   Gpr address(Mem of);
+  /// 64-byte aligned memory of this call, contents unspecified; each further one lies behind the ones before.
+  Gpr frame(int64_t bytes);
   void address(Mem of, Gpr into);
 
   // Control. A backward jump makes a loop; registers stay live over it.
@@ -232,6 +245,23 @@ class Program {
   Vec lane_xor(Vec value, int distance);
   /// lanes() halves at `from` as fp32.
   Vec load_half(Mem from);
+
+  /// The lanes of a narrow last vector: `mask` where masks are registers of their own (AVX-512), `count` (below the lanes)
+  /// elsewhere.
+  struct Few {
+    int count;
+    Mask mask;
+  };
+  Vec load_words(Mem from, int lanes = 0);  ///< 16-bit words, zero-extended
+  Vec load_words(Mem from, Few few, int lanes);
+  void store_words(Mem to, Vec value);  ///< the low 16 bits of each lane
+  void store_words(Mem to, Vec value, Few few);
+  /// bfloat16 as fp32, and back, rounded to nearest even (a NaN stays one; below AVX512_BF16 denormals are kept, there they are
+  /// 0).
+  Vec load_bf16(Mem from, int lanes = 0) { return shl(load_words(from, lanes), 16); }
+  Vec load_bf16(Mem from, Few few, int lanes) { return shl(load_words(from, few, lanes), 16); }
+  void store_bf16(Mem to, Vec value);
+  void store_bf16(Mem to, Vec value, Few few);
 
   // fp32 arithmetic; min and max return `b` when either is NaN.
   Vec add(Vec a, Operand b, Vec into = {}) { return binary(Op::add, a, b, into); }
@@ -278,6 +308,9 @@ class Program {
   Mask mask_or(Mask a, Mask b);
   Mask mask_not(Mask a);
 
+  /// Bytes of all frames.
+  int64_t frame_bytes() const { return frame_bytes_; }
+
   /// One operation a line, with virtual register names.
   std::string text() const;
 
@@ -290,6 +323,10 @@ class Program {
   void ternary(Op op, Vec acc, Vec a, const Operand& b);
   Vec unary(Op op, Vec a, uint8_t detail = 0);
   Vec shift(Op op, Vec a, int count);
+  Vec packed_words(Vec value);
+  Vec bf16_words(Vec value);
+  void store_packed(Mem to, Vec words);
+  void store_packed(Mem to, Vec words, Few few);
   void in_place(Op op, Gpr dst, int64_t value);
   void in_place(Op op, Gpr dst, Gpr value);
   Inst& emit(Op op, int32_t dst = -1, int32_t a = -1);
@@ -302,6 +339,7 @@ class Program {
   std::vector<VRegInfo> registers_;
   int labels_ = 0;
   int default_lanes_;
+  int64_t frame_bytes_ = 0;
 };
 
 }  // namespace slipway::jit

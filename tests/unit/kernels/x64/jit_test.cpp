@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <vector>
 
+#include "base/low_precision.hpp"
 #include "isas.hpp"
 #include "kernels/x64/jit/code.hpp"
 #include "kernels/x64/jit/program.hpp"
@@ -113,6 +117,71 @@ TEST(Jit, SpilledValuesSurviveLoopsInEveryFile) {
         ASSERT_EQ(b[static_cast<size_t>(i * 16 + lane)], sum + static_cast<float>(i + 6)) << i << " " << lane;
       }
     }
+  }
+}
+
+/// Floats of every kind: rounding ties, halves, infinities, a NaN whose payload is in the low bits.
+std::vector<float> rounding_cases() {
+  std::vector<float> v;
+  for (const uint32_t bits :
+       {0x3f800000U, 0x3f808000U, 0x3f818000U, 0x3f808001U, 0x3f80ffffU, 0xbf818000U, 0x7f7fffffU, 0x7f800000U, 0xff800000U,
+        0x7f800001U, 0x00000000U, 0x80000000U, 0x42f6e979U, 0xc2f6e979U, 0x7fc12345U, 0x00800000U}) {
+    v.push_back(std::bit_cast<float>(bits));
+  }
+  return v;
+}
+
+TEST(Jit, Bfloat16RoundsAsTheReferencesDo) {
+  const std::vector<float> in = rounding_cases();
+  for (const Isa isa : runnable({Isa::avx2, Isa::avx512, Isa::avx512_bf16})) {
+    Program p(isa, "bf16");
+    const int lanes = p.lanes(), few = lanes - 3;
+    const Gpr from = p.load64(mem(p.args(), 0)), to = p.load64(mem(p.args(), 8));
+    const Program::Few part{few, p.avx512() ? p.mask_below(few) : Mask{}};
+    for (int i = 0; i < 16; i += lanes) p.store_bf16(mem(to, i * 2), p.load(mem(from, i * 4)));
+    p.store_bf16(mem(to, 32), p.load(mem(from)), part);
+    p.store(mem(to, 128), p.load_bf16(mem(to)));
+    p.store(mem(to, 192), p.load_bf16(mem(to), part, lanes));
+    const Gpr word = p.load16(mem(to));
+    p.store(mem(to, 256), p.shl(p.splat(word), 16));
+    auto code = compile(p);
+    ASSERT_TRUE(code) << code.error().text();
+    std::vector<float> out(96, -1.0F);
+    const Args args{in.data(), out.data(), 0};
+    (*code)(&args);
+    const auto* words = reinterpret_cast<const uint16_t*>(out.data());
+    const auto equal = [](float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); };
+    for (size_t i = 0; i < 16; ++i) {
+      const float want = static_cast<float>(BFloat16(in[i]));
+      EXPECT_TRUE(equal(static_cast<float>(BFloat16::from_bits(words[i])), want)) << name(isa) << " " << in[i];
+      EXPECT_EQ(words[16 + i], static_cast<int>(i) < few ? words[i] : (i % 2 == 0 ? 0x0000 : 0xbf80)) << name(isa) << " " << i;
+      if (static_cast<int>(i) >= lanes) continue;
+      EXPECT_TRUE(equal(out[32 + i], want));
+      EXPECT_TRUE(equal(out[48 + i], static_cast<int>(i) < few ? want : 0)) << name(isa) << " " << i;
+      EXPECT_EQ(out[64 + i], in[0]);
+    }
+  }
+}
+
+TEST(Jit, FramesAreAlignedAndApart) {
+  for (const Isa isa : runnable()) {
+    Program p(isa, "frames");
+    const Gpr out = p.load64(mem(p.args(), 8)), one = p.frame(100), two = p.frame(64);
+    p.store(mem(one, 96), p.constant(1.0F));
+    p.store(mem(two), p.constant(2.0F));
+    p.store64(mem(out), one);
+    p.store64(mem(out, 8), two);
+    p.store(mem(out, 16), p.load(mem(one, 96), 8));
+    auto code = compile(p);
+    ASSERT_TRUE(code) << code.error().text();
+    std::vector<float> values(24);
+    const Args args{nullptr, values.data(), 0};
+    (*code)(&args);
+    int64_t at[2];
+    std::memcpy(at, values.data(), sizeof at);
+    EXPECT_EQ(at[0] % 64, 0);
+    EXPECT_EQ(at[1] - at[0], 128);
+    EXPECT_EQ(values[4], 1.0F);
   }
 }
 
