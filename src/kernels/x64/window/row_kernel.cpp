@@ -7,6 +7,7 @@
 
 #include "base/format.hpp"
 #include "kernels/x64/eltwise/emit.hpp"
+#include "kernels/x64/jit/shared.hpp"
 #include "ops/pool.hpp"
 
 namespace slipway::window {
@@ -37,26 +38,35 @@ Taps taps_at(const ops::WindowAxis& a, int64_t o) {
 
 /// Output positions [begin, end) whose taps are all inside.
 Taps interior_of(const ops::WindowAxis& a) {
-  const Taps all{0, a.kernel};
-  int64_t begin = 0;
-  while (begin < a.out && taps_at(a, begin) != all) ++begin;
-  int64_t end = begin;
-  while (end < a.out && taps_at(a, end) == all) ++end;
-  return {begin, end};
+  const int64_t begin = std::min(a.out, (a.pad_begin + a.stride - 1) / a.stride), last = a.in + a.pad_begin - a.reach();
+  return {begin, last < 0 ? begin : std::max(begin, std::min(a.out, last / a.stride + 1))};
 }
+
+/// How a row is cut: outputs that a border meets go together with their neighbours inside, `right` stand at the end, and between
+/// them a loop takes `widest` at once, `repeats` times. A short row (no repeats) is nothing but groups.
+struct Cut {
+  int widest;
+  int64_t left = 0, right = 0, repeats = 0;
+
+  explicit Cut(const RowSpec& spec) : widest(spec.isa >= Isa::avx512 || spec.columns.kernel <= 3 ? 8 : 4) {
+    const ops::WindowAxis& a = spec.columns;
+    const Taps interior = interior_of(a);
+    left = interior.begin == 0 ? 0 : std::max<int64_t>(interior.begin, widest);
+    right = interior.end == a.out ? 0 : std::max<int64_t>(a.out - interior.end, widest);
+    if (left + right + kLeastRepeats * widest <= a.out) repeats = (a.out - left - right) / widest;
+  }
+  static constexpr int64_t kLeastRepeats = 2;
+};
 
 class Generator {
  public:
-  explicit Generator(const RowSpec& spec)
-      : s_(spec),
-        a_(spec.columns),
-        p_(spec.isa, "window row"),
-        widest_(spec.isa >= Isa::avx512 || spec.columns.kernel <= 3 ? 8 : 4) {}
+  explicit Generator(const RowSpec& spec) : s_(spec), a_(spec.columns), p_(spec.isa, "window row"), cut_(spec) {}
 
   jit::Program run() {
     in_ = p_.load64(arg(offsetof(RowArgs, in)));
     out_ = p_.load64(arg(offsetof(RowArgs, out)));
     rows_ = p_.load64(arg(offsetof(RowArgs, tap_rows)));
+    tap_row_bytes_ = p_.load64(arg(offsetof(RowArgs, tap_row_bytes)));
     if (s_.reduce == Reduce::convolve) weights_ = p_.load64(arg(offsetof(RowArgs, weights)));
     if (s_.reduce == Reduce::average) row_count_ = p_.broadcast(arg(offsetof(RowArgs, row_count)));
     operands_.resize(s_.tail.operands.size());
@@ -65,17 +75,13 @@ class Generator {
       operands_[i] = p_.load64(arg(offsetof(RowArgs, operands) + i * sizeof(void*)));
       if (s_.tail.operands[i] == Spread::scalar) scalars_[i] = p_.broadcast(jit::mem(operands_[i]));
     }
-    // Outputs at a border go together with their neighbours inside; a short row is nothing but such groups.
-    const Taps interior = interior_of(a_);
-    const int64_t left = interior.begin == 0 ? 0 : std::max<int64_t>(interior.begin, widest_);
-    const int64_t right = interior.end == a_.out ? 0 : std::max<int64_t>(a_.out - interior.end, widest_);
-    if (left + right + 2 * widest_ > a_.out) {
+    if (cut_.repeats == 0) {
       row_of_groups(0, a_.out);
     } else {
-      row_of_groups(0, left);
-      move_to(left);
-      inside(left, a_.out - right - left);
-      row_of_groups(a_.out - right, right);
+      row_of_groups(0, cut_.left);
+      move_to(cut_.left);
+      inside();
+      row_of_groups(a_.out - cut_.right, cut_.right);
     }
     return std::move(p_);
   }
@@ -95,7 +101,7 @@ class Generator {
 
   /// Outputs [first, first + count), of which the pointers stand at the first.
   void row_of_groups(int64_t first, int64_t count) {
-    const int64_t groups = (count + widest_ - 1) / widest_;
+    const int64_t groups = (count + cut_.widest - 1) / cut_.widest;
     for (int64_t g = 0; g < groups; ++g) {
       const int64_t begin = g * count / groups;
       pixels(static_cast<int>((g + 1) * count / groups - begin), begin, first + begin);
@@ -103,18 +109,19 @@ class Generator {
   }
 
   /// Outputs that take all taps, and moves on to the one after them.
-  void inside(int64_t first, int64_t count) {
-    const Gpr left = p_.number(count / widest_);
+  void inside() {
+    const int widest = cut_.widest;
+    const Gpr left = p_.load64(arg(offsetof(RowArgs, repeats)));
     const jit::Label top = p_.label();
     p_.bind(top);
-    pixels(widest_, 0, first);
-    move_to(widest_);
+    pixels(widest, 0, cut_.left);
+    move_to(widest);
     p_.sub(left, 1);
     p_.jump_if(left, Cond::gt, 0, top);
-    count %= widest_;
-    for (int width = widest_; width > 0; width /= 2) {
+    int64_t count = a_.out - cut_.right - cut_.left - cut_.repeats * widest;
+    for (int width = widest; width > 0; width /= 2) {
       if (count < width) continue;
-      pixels(width, 0, first);
+      pixels(width, 0, cut_.left);
       move_to(width);
       count -= width;
     }
@@ -137,7 +144,7 @@ class Generator {
     const jit::Label top = p_.label();
     p_.bind(top);
     tap_row(sums, row, weights, offset, taps);
-    p_.add(row, s_.tap_row_bytes);
+    p_.add(row, tap_row_bytes_);
     if (s_.reduce == Reduce::convolve) p_.add(weights, a_.kernel * kPixelBytes);
     p_.sub(left, 1);
     p_.jump_if(left, Cond::gt, 0, top);
@@ -190,9 +197,9 @@ class Generator {
   const RowSpec& s_;
   const ops::WindowAxis& a_;
   jit::Program p_;
-  int widest_;
+  const Cut cut_;
   int64_t shift_ = 0;  ///< bytes from a pixel to the half at work
-  Gpr in_, out_, rows_, weights_;
+  Gpr in_, out_, rows_, weights_, tap_row_bytes_;
   Vec row_count_;
   std::vector<Gpr> operands_;
   std::vector<Vec> scalars_;
@@ -217,8 +224,24 @@ bool RowKernel::fits(const ops::WindowAxis& rows, const ops::WindowAxis& columns
 }
 
 Result<RowKernel> RowKernel::make(const RowSpec& spec) {
+  static jit::Shared<jit::Code> shared;
+
   RowKernel kernel;
-  kernel.code_ = TRY(jit::compile(Generator(spec).run()));
+  kernel.tap_row_bytes_ = spec.tap_row_bytes;
+  kernel.repeats_ = Cut(spec).repeats;
+  RowSpec shortest = spec;  // the same code with the least number of repeats
+  if (kernel.repeats_ > Cut::kLeastRepeats) {
+    const int64_t less = (kernel.repeats_ - Cut::kLeastRepeats) * Cut(spec).widest;
+    shortest.columns.out -= less;
+    shortest.columns.in -= less * spec.columns.stride;
+  }
+  const ops::WindowAxis& c = shortest.columns;
+  const std::string text =
+      fmt::format("{} {} k{} s{} d{} p{},{} {}->{} {} {}", static_cast<int>(spec.isa), static_cast<int>(spec.reduce), c.kernel,
+                  c.stride, c.dilation, c.pad_begin, c.pad_end, c.in, c.out, spec.count_include_pad, spec.tail.text());
+  kernel.code_ = TRY(shared.get(text, [&]() -> Result<std::shared_ptr<const jit::Code>> {
+    return std::make_shared<const jit::Code>(TRY(jit::compile(Generator(shortest).run())));
+  }));
   return kernel;
 }
 

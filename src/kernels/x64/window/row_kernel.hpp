@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "base/cpu.hpp"
 #include "base/error.hpp"
@@ -37,9 +38,11 @@ struct RowArgs {
   float row_count = 1;            ///< average: tap rows that count
   void* out = nullptr;
   std::array<const void*, eltwise::kMaxOperands> operands;  ///< from 1 on
+  int64_t tap_row_bytes = 0, repeats = 0;                   ///< the kernel's own
 };
 
-/// One output row of one block of 16 channels. Borders are code of their own, so the input needs no padding.
+/// One output row of one block of 16 channels. Borders are code of their own, so the input needs no padding. Rows that differ in
+/// their length by whole repeats of the inner loop share their code.
 class RowKernel {
  public:
   /// Whether every window meets the input and the code stays of reasonable size.
@@ -47,10 +50,15 @@ class RowKernel {
   /// Precondition: it fits.
   static Result<RowKernel> make(const RowSpec& spec);
 
-  void operator()(const RowArgs& args) const noexcept { code_(&args); }
+  void operator()(RowArgs& args) const noexcept {
+    args.tap_row_bytes = tap_row_bytes_;
+    args.repeats = repeats_;
+    (*code_)(&args);
+  }
 
  private:
-  jit::Code code_;
+  std::shared_ptr<const jit::Code> code_;
+  int64_t tap_row_bytes_ = 0, repeats_ = 0;
 };
 
 }  // namespace slipway::window
