@@ -18,6 +18,7 @@ struct ServeOptions {
   serve::HttpOptions http;
   serve::QueueOptions queue;
   uint16_t http_port = 8000, metrics_port = 8002;
+  size_t request_mib = 1024;
   int header_timeout = 10, body_timeout = 60, idle_timeout = 75, drain_timeout = 30;
 };
 
@@ -63,6 +64,7 @@ Status run_server(const ServeOptions& options) {
   http.body_timeout = std::chrono::seconds(options.body_timeout);
   http.idle_timeout = std::chrono::seconds(options.idle_timeout);
   http.drain_timeout = std::chrono::seconds(options.drain_timeout);
+  http.request_memory = options.request_mib << 20;
   serve::Metrics metrics;
   serve::HttpServer server(http);
   // The repository ends before the server: its last answers need the server's connections.
@@ -105,6 +107,11 @@ void add_serve(CLI::App& app, Work& work) {
       ->capture_default_str();
   command.add_option("--queue", options->queue.capacity, "Requests that may wait per model; more are answered 503")
       ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      .add_option("--request-memory", options->request_mib,
+                  "MiB that the requests in flight may hold together; more are answered 503")
+      ->check(CLI::Range(64, 1 << 20))
       ->capture_default_str();
   const auto seconds = [&](const char* name, int& value, const char* help) {
     command.add_option(name, value, help)->check(CLI::PositiveNumber)->capture_default_str();

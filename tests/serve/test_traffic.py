@@ -153,6 +153,22 @@ def test_bodies_are_capped(serve, add):
     assert server.post(INFER, padded + b" ")[0] == 413
 
 
+def test_bodies_in_flight_share_a_bound(serve, add):
+    server = serve("--request-memory", 64, models=[add])
+    whole = request(INFER, json.dumps(ADD).encode().ljust(40 << 20))
+    with server.connect() as holder:
+        holder.sendall(whole[:-1])
+        until(lambda: server.post(INFER, whole.partition(b"\r\n\r\n")[2])[0] == 503)
+        status, text, head = server.post(INFER, ADD)
+        assert status == 200, text
+        status, text, head = server.post(INFER, json.dumps(ADD).encode().ljust(30 << 20))
+        assert status == 503 and "leave no room" in text and "Retry-After: 1" in head
+        holder.sendall(whole[-1:])
+        assert b" 200 OK" in holder.recv(65536)
+    status, text, _ = server.post(INFER, json.dumps(ADD).encode().ljust(40 << 20))
+    assert status == 200, text
+
+
 def peak_kib(server):
     with open(f"/proc/{server.process.pid}/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmHWM"))

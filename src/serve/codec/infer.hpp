@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "ir/value.hpp"
+#include "serve/codec/memory.hpp"
 #include "serve/codec/tensor_spec.hpp"
 
 namespace slipway::serve {
@@ -33,8 +34,10 @@ struct ModelSpec {
 };
 
 /// `json_bytes`: the value of Inference-Header-Content-Length; 0 means that the body is one bare tensor.
-/// Errors name what was expected: invalid_argument, or unsupported for shared memory.
-Result<InferRequest> parse_infer(std::string_view body, std::optional<size_t> json_bytes, const ModelSpec& model);
+/// Errors name what was expected: invalid_argument, unsupported for shared memory, or unavailable when `memory` has no room for
+/// the tensors. Null `memory`: no bound.
+Result<InferRequest> parse_infer(std::string_view body, std::optional<size_t> json_bytes, const ModelSpec& model,
+                                 MemoryLease* memory = nullptr);
 
 struct InferReply {
   std::string body;

@@ -96,11 +96,19 @@ Result<Dims> shape_of(const Json& input, const TensorSpec& spec) {
   return dims_of(extents, spec);
 }
 
+/// Counts a tensor before it is made.
+Status reserve(MemoryLease* memory, ElementType type, const Dims& dims, size_t text_bytes) {
+  if (memory == nullptr) return {};
+  const auto count = static_cast<size_t>(dims.count());
+  return memory->grow(type == ElementType::string ? count * sizeof(std::string) + text_bytes : byte_size(type, dims.count()));
+}
+
 /// Elements as a 4-byte little-endian length and the bytes, one after the other.
-Result<Tensor> read_strings(std::string_view bytes, const Dims& dims, const TensorSpec& spec) {
+Result<Tensor> read_strings(std::string_view bytes, const Dims& dims, const TensorSpec& spec, MemoryLease* memory) {
   if (static_cast<uint64_t>(dims.count()) > bytes.size() / 4) {
     return wrong("input '{}': {} bytes cannot hold {} BYTES elements", spec.name, bytes.size(), dims.count());
   }
+  TRY(reserve(memory, spec.type, dims, bytes.size()));
   Tensor out(ElementType::string, dims);
   size_t at = 0;
   for (int64_t i = 0; i < dims.count(); ++i) {
@@ -118,13 +126,14 @@ Result<Tensor> read_strings(std::string_view bytes, const Dims& dims, const Tens
   return out;
 }
 
-Result<Tensor> read_binary(std::string_view bytes, const Dims& dims, const TensorSpec& spec) {
-  if (spec.type == ElementType::string) return read_strings(bytes, dims, spec);
+Result<Tensor> read_binary(std::string_view bytes, const Dims& dims, const TensorSpec& spec, MemoryLease* memory) {
+  if (spec.type == ElementType::string) return read_strings(bytes, dims, spec, memory);
   const size_t expected = byte_size(spec.type, dims.count());
   if (bytes.size() != expected) {
     return wrong("input '{}' has {} bytes, {} of shape {} needs {}", spec.name, bytes.size(), datatype_name(spec.type),
                  extents_text(std::span(dims.begin(), dims.end())), expected);
   }
+  TRY(reserve(memory, spec.type, dims, 0));
   const std::shared_ptr<void> storage = allocate(expected, false);
   Tensor out(spec.type, dims, storage, storage.get());
   if (expected != 0) std::memcpy(out.data(), bytes.data(), expected);
@@ -134,12 +143,13 @@ Result<Tensor> read_binary(std::string_view bytes, const Dims& dims, const Tenso
   return out;
 }
 
-Result<Tensor> read_json(const std::optional<DataArray>& data, const Dims& dims, const TensorSpec& spec) {
+Result<Tensor> read_json(const std::optional<DataArray>& data, const Dims& dims, const TensorSpec& spec, MemoryLease* memory) {
   if (!data) return wrong("input '{}' needs \"data\" (an array) or the parameter binary_data_size", spec.name);
   if (data->count != dims.count()) {
     return wrong("input '{}' has {} elements in \"data\", shape {} needs {}", spec.name, data->count,
                  extents_text(std::span(dims.begin(), dims.end())), dims.count());
   }
+  TRY(reserve(memory, spec.type, dims, data->text.size()));
   Tensor out(spec.type, dims);
   Status read = read_data(*data, out);
   if (!read) return wrong("input '{}': {}", spec.name, read.error().message);
@@ -148,7 +158,8 @@ Result<Tensor> read_json(const std::optional<DataArray>& data, const Dims& dims,
 
 class Parser {
  public:
-  Parser(const ModelSpec& model, std::string_view binary) : model_(model), binary_(binary) {}
+  Parser(const ModelSpec& model, std::string_view binary, MemoryLease* memory)
+      : model_(model), binary_(binary), memory_(memory) {}
 
   Result<InferRequest> parse(const InferJson& json) {
     const Json& root = json.document;
@@ -202,7 +213,7 @@ class Parser {
     const Dims dims = TRY(shape_of(input, spec));
     const Json* parameters = TRY(parameters_of(input, "input '" + spec.name + "'"));
     const Json* size = parameters == nullptr ? nullptr : member(*parameters, "binary_data_size");
-    if (size == nullptr) return read_json(data, dims, spec);
+    if (size == nullptr) return read_json(data, dims, spec, memory_);
     if (data || member(input, "data") != nullptr)
       return wrong("input '{}' has both \"data\" and binary_data_size; give one", spec.name);
     if (!size->IsUint64()) return wrong("binary_data_size of input '{}' must be a number of bytes", spec.name);
@@ -212,7 +223,7 @@ class Parser {
     }
     const std::string_view bytes = binary_.substr(0, size->GetUint64());
     binary_.remove_prefix(bytes.size());
-    return read_binary(bytes, dims, spec);
+    return read_binary(bytes, dims, spec, memory_);
   }
 
   Status read_outputs(const Json& root, bool binary) {
@@ -246,11 +257,12 @@ class Parser {
 
   const ModelSpec& model_;
   std::string_view binary_;
+  MemoryLease* memory_;
   InferRequest out_;
 };
 
 /// A body that is one bare tensor: the shape comes from the model, its one open extent from the size.
-Result<InferRequest> parse_bare(std::string_view body, const ModelSpec& model) {
+Result<InferRequest> parse_bare(std::string_view body, const ModelSpec& model, MemoryLease* memory) {
   if (model.inputs.size() != 1)
     return wrong("a bare tensor suits a model with one input; '{}' has {}", model.name, model.inputs.size());
   const TensorSpec& spec = model.inputs[0];
@@ -271,21 +283,22 @@ Result<InferRequest> parse_bare(std::string_view body, const ModelSpec& model) {
     extents[static_cast<size_t>(open)] = row == 0 ? 1 : static_cast<int64_t>(body.size()) / row;
   }
   InferRequest out;
-  out.inputs.emplace_back(TRY(read_binary(body, TRY(dims_of(extents, spec)), spec)));
+  out.inputs.emplace_back(TRY(read_binary(body, TRY(dims_of(extents, spec)), spec, memory)));
   for (size_t i = 0; i < model.outputs.size(); ++i) out.outputs.push_back({i, true, 0});
   return out;
 }
 
 }  // namespace
 
-Result<InferRequest> parse_infer(std::string_view body, std::optional<size_t> json_bytes, const ModelSpec& model) {
-  if (json_bytes && *json_bytes == 0) return parse_bare(body, model);
+Result<InferRequest> parse_infer(std::string_view body, std::optional<size_t> json_bytes, const ModelSpec& model,
+                                 MemoryLease* memory) {
+  if (json_bytes && *json_bytes == 0) return parse_bare(body, model, memory);
   if (json_bytes && *json_bytes > body.size()) {
     return wrong("Inference-Header-Content-Length is {}, the body has only {} bytes", *json_bytes, body.size());
   }
   const size_t json = json_bytes.value_or(body.size());
   const InferJson parsed = TRY(parse_infer_json(body.substr(0, json)));
-  return Parser(model, body.substr(json)).parse(parsed);
+  return Parser(model, body.substr(json), memory).parse(parsed);
 }
 
 }  // namespace slipway::serve

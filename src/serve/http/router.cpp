@@ -35,12 +35,6 @@ int status_of(ErrorCode code) {
   }
 }
 
-Reply reply_of(const Error& error) {
-  Reply reply = error_reply(status_of(error.code), error.text());
-  if (error.code == ErrorCode::unavailable) reply.retry_after = kRetryAfter;
-  return reply;
-}
-
 Error no_model(std::string_view name, std::string_view version) {
   return fail(ErrorCode::not_found, "no model '{}'{}{} is loaded; POST /v2/repository/index lists what there is", name,
               version.empty() ? "" : " of version ", version);
@@ -157,13 +151,15 @@ Result<InferRequest> read_infer(Request& request, const ModelSpec& model) {
     if (!encoding)
       return fail(ErrorCode::invalid_argument, "Content-Encoding '{}' is unknown; gzip and deflate are taken",
                   request.content_encoding);
+    if (request.memory) TRY(request.memory->grow(kMaxBodyBytes));
     request.body = TRY(decompress(request.body, *encoding, kMaxBodyBytes));
+    if (request.memory) request.memory->shrink(kMaxBodyBytes - request.body.size());
   }
-  return parse_infer(request.body, TRY(json_bytes_of(request)), model);
+  return parse_infer(request.body, TRY(json_bytes_of(request)), model, request.memory.get());
 }
 
 Reply infer_reply(Result<InferReply> result, std::string_view accept_encoding) {
-  if (!result) return reply_of(result.error());
+  if (!result) return error_reply(result.error());
   Reply reply;
   reply.body = std::move(result->body);
   reply.json_bytes = result->json_bytes;
@@ -171,7 +167,7 @@ Reply infer_reply(Result<InferReply> result, std::string_view accept_encoding) {
   const std::string_view name = accepted_encoding(accept_encoding);
   if (name.empty()) return reply;
   Result<std::string> packed = compress(reply.body, *encoding_of(name));
-  if (!packed) return reply_of(packed.error());
+  if (!packed) return error_reply(packed.error());
   reply.body = std::move(packed).value();
   reply.content_encoding = name;
   return reply;
@@ -186,24 +182,30 @@ Reply error_reply(int status, std::string_view text) {
   return reply;
 }
 
+Reply error_reply(const Error& error) {
+  Reply reply = error_reply(status_of(error.code), error.text());
+  if (error.code == ErrorCode::unavailable) reply.retry_after = kRetryAfter;
+  return reply;
+}
+
 void Router::handle(Request request, Responder respond) const {
   try {
     Result<std::vector<std::string>> path = split(request.target);
-    if (!path) return respond(reply_of(path.error()));
+    if (!path) return respond(error_reply(path.error()));
     if (is_control(*path)) return control(request, (*path)[3], (*path)[4] == "load", respond);
     if (!is_infer(*path)) {
       Result<Reply> reply = answer(request, *path);
-      return respond(reply ? std::move(reply).value() : reply_of(reply.error()));
+      return respond(reply ? std::move(reply).value() : error_reply(reply.error()));
     }
     const std::string_view version = path->size() == 6 ? std::string_view((*path)[4]) : std::string_view();
     const std::shared_ptr<const Model> model = repository_.find((*path)[2], version);
     if (model == nullptr) {
-      return respond(reply_of(no_model((*path)[2], version)));
+      return respond(error_reply(no_model((*path)[2], version)));
     }
     if (std::optional<Reply> wrong = wrong_method(request, "POST")) return respond(std::move(*wrong));
     infer(std::move(request), *model, respond);
   } catch (const std::bad_alloc&) {
-    respond(reply_of(Error(ErrorCode::unavailable, "there is not enough memory for this request")));
+    respond(error_reply(Error(ErrorCode::unavailable, "there is not enough memory for this request")));
   }
 }
 
@@ -211,8 +213,8 @@ void Router::infer(Request request, const Model& model, Responder respond) const
   const auto started = std::chrono::steady_clock::now();
   Result<InferRequest> read = read_infer(request, model.spec());
   if (!read) {
-    model.queue().refused(FailureReason::other);
-    return respond(reply_of(read.error()));
+    model.queue().refused(read.error().code == ErrorCode::unavailable ? FailureReason::rejected : FailureReason::other);
+    return respond(error_reply(read.error()));
   }
   Job job;
   job.request = std::move(read).value();
@@ -223,7 +225,7 @@ void Router::infer(Request request, const Model& model, Responder respond) const
     respond(infer_reply(std::move(result), accept));
   };
   const Status pushed = model.queue().push(std::move(job));
-  if (!pushed) respond(reply_of(pushed.error()));
+  if (!pushed) respond(error_reply(pushed.error()));
 }
 
 void Router::handle_metrics(const Request& request, const Responder& respond) const {
@@ -276,8 +278,8 @@ void Router::control(const Request& request, const std::string& model, bool load
         400, "models are loaded at the start only; start the server with --model-control-mode explicit to load and unload them"));
   }
   const Status good = check_control_request(request.body);
-  if (!good) return respond(reply_of(good.error()));
-  auto done = [respond](const Status& status) { respond(status ? Reply() : reply_of(status.error())); };
+  if (!good) return respond(error_reply(good.error()));
+  auto done = [respond](const Status& status) { respond(status ? Reply() : error_reply(status.error())); };
   if (load) {
     repository_.request_load(model, std::move(done));
   } else {

@@ -17,6 +17,8 @@ struct Request {
   std::optional<std::string> json_bytes;  ///< Inference-Header-Content-Length
   /// Becomes true when the client is gone and an answer would be for nobody; may be null.
   std::shared_ptr<const std::atomic<bool>> abandoned;
+  /// Counts the body already; what is made of it is counted too. Null: no bound.
+  std::shared_ptr<MemoryLease> memory;
 };
 
 struct Reply {
@@ -32,6 +34,7 @@ struct Reply {
 using Responder = std::function<void(Reply)>;
 
 Reply error_reply(int status, std::string_view text);
+Reply error_reply(const Error& error);
 
 /// Thread-safe once the server runs.
 class Router {

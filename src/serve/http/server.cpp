@@ -37,9 +37,11 @@ class Connection;
 }  // namespace
 
 struct HttpServer::State {
-  explicit State(const HttpOptions& o) : options(o), context(o.threads) {}
+  explicit State(const HttpOptions& o)
+      : options(o), memory(std::make_shared<MemoryBudget>(o.request_memory)), context(o.threads) {}
 
   HttpOptions options;
+  const std::shared_ptr<MemoryBudget> memory;
   std::mutex mutex;
   std::set<Connection*> connections;  // guarded by mutex; a connection removes itself
   std::atomic<bool> draining{false};
@@ -111,6 +113,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     stream_.expires_after(state_.options.header_timeout);
     http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](Failure failure, size_t) {
       if (failure) return self->refuse(failure);
+      self->memory_ = std::make_shared<MemoryLease>(self->state_.memory);
+      self->stream_.expires_after(self->state_.options.body_timeout);
       if (beast::iequals(self->parser_->get()[http::field::expect], "100-continue")) return self->invite();
       self->read_body();
     });
@@ -123,11 +127,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
     });
   }
 
+  /// A body counts as it arrives: what a client only announces takes nothing from the others.
   void read_body() {
-    stream_.expires_after(state_.options.body_timeout);
-    http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](Failure failure, size_t) {
+    if (parser_->is_done()) return handle();
+    http::async_read_some(stream_, buffer_, *parser_, [self = shared_from_this()](Failure failure, size_t bytes) {
       if (failure) return self->refuse(failure);
-      self->handle();
+      if (Status room = self->memory_->grow(bytes); !room) {
+        self->keep_alive_ = false;
+        return self->respond(error_reply(room.error()));
+      }
+      self->read_body();
     });
   }
 
@@ -144,6 +153,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (const auto found = message.find("Inference-Header-Content-Length"); found != message.end())
       request.json_bytes = text(found->value());
     request.body = std::move(message.body());
+    request.memory = memory_;
     request.abandoned = std::shared_ptr<const std::atomic<bool>>(shared_from_this(), &abandoned_);
     stream_.expires_never();
     watch();
@@ -181,6 +191,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void respond(Reply reply) {
     ++answered_;
+    if (Status room = memory_ ? memory_->grow(reply.body.size()) : Status(); !room) reply = error_reply(room.error());
     Failure ignored;
     stream_.socket().cancel(ignored);
     keep_alive_ = keep_alive_ && !state_.draining && !abandoned_;
@@ -197,6 +208,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     stream_.expires_after(state_.options.body_timeout);
     http::async_write(stream_, *response_, [self = shared_from_this()](Failure failure, size_t) {
       self->response_.reset();
+      self->memory_.reset();
       if (failure) return;
       if (self->keep_alive_) return self->wait();
       self->close();
@@ -223,6 +235,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   HttpServer::State& state_;
   std::shared_ptr<const Handler> handler_;
   beast::flat_buffer buffer_;
+  std::shared_ptr<MemoryLease> memory_;  // of the request being read or answered
   std::optional<http::request_parser<http::string_body>> parser_;
   std::unique_ptr<http::response<http::empty_body>> invitation_;
   std::unique_ptr<http::response<http::string_body>> response_;

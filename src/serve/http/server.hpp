@@ -17,6 +17,7 @@ struct HttpOptions {
   std::chrono::seconds idle_timeout{75};    ///< between requests
   std::chrono::seconds drain_timeout{30};   ///< after a signal, for what is in flight
   size_t max_connections = 1024;
+  size_t request_memory = size_t{1} << 30;  ///< bytes that the requests in flight may hold together
   int threads = 2;
 };
 
