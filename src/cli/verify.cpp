@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <tuple>
 
 #include "base/format.hpp"
 #include "base/low_precision.hpp"
@@ -31,7 +32,13 @@ struct VerifyOptions {
 
 struct Case {
   fs::path folder;
+  size_t dir;  ///< of the options' dirs
   double rtol, atol;
+};
+
+struct Total {
+  size_t passed = 0, failed = 0;
+  double ms = 0;
 };
 
 /// Tolerances per case path from a suite's manifest.json.
@@ -55,8 +62,9 @@ std::map<std::string, std::pair<double, double>> read_manifest(const fs::path& f
 
 std::vector<Case> find_cases(const VerifyOptions& options) {
   std::vector<Case> cases;
-  for (const std::string& dir : options.dirs) {
-    fs::path root = fs::absolute(dir).lexically_normal();
+  for (size_t dir = 0; dir < options.dirs.size(); ++dir) {
+    fs::path root = fs::absolute(options.dirs[dir]).lexically_normal();
+    if (!root.has_filename()) root = root.parent_path();  // written with a slash at the end
     std::map<std::string, std::pair<double, double>> tolerances;
     fs::path home = root;
     for (int up = 0; up < 3 && tolerances.empty(); ++up, home = home.parent_path()) {
@@ -69,7 +77,7 @@ std::vector<Case> find_cases(const VerifyOptions& options) {
       if (!fs::exists(folder / "model.onnx")) return;
       if (folder.string().find(options.filter) == std::string::npos) return;
       const auto at = tolerances.find(fs::relative(folder, home).string());
-      cases.push_back({folder, at == tolerances.end() ? options.rtol : at->second.first,
+      cases.push_back({folder, dir, at == tolerances.end() ? options.rtol : at->second.first,
                        at == tolerances.end() ? options.atol : at->second.second});
     };
     add(root);
@@ -78,7 +86,8 @@ std::vector<Case> find_cases(const VerifyOptions& options) {
       if (entry.is_directory()) add(entry.path());
     }
   }
-  std::sort(cases.begin(), cases.end(), [](const Case& a, const Case& b) { return a.folder < b.folder; });
+  std::sort(cases.begin(), cases.end(),
+            [](const Case& a, const Case& b) { return std::tie(a.dir, a.folder) < std::tie(b.dir, b.folder); });
   return cases;
 }
 
@@ -129,8 +138,7 @@ Status run_case(const Case& test, const VerifyOptions& options) {
 Status verify(const VerifyOptions& options) {
   const std::vector<Case> cases = find_cases(options);
   if (cases.empty()) return Error(ErrorCode::not_found, "no folder with a model.onnx below the given ones");
-  size_t passed = 0;
-  std::vector<std::string> failed;
+  std::vector<Total> totals(options.dirs.size());
   Progress progress("verifying");
   for (size_t i = 0; i < cases.size(); ++i) {
     const auto start = std::chrono::steady_clock::now();
@@ -143,17 +151,28 @@ Status verify(const VerifyOptions& options) {
     }();
     const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     progress.update(fmt::format("{} of {}", i + 1, cases.size()));
+    Total& total = totals[cases[i].dir];
+    total.ms += ms;
+    (done ? total.passed : total.failed) += 1;
     if (done) {
-      ++passed;
       if (options.verbose) std::printf("ok   %8.1f ms  %s\n", ms, cases[i].folder.filename().c_str());
     } else {
       std::printf("FAIL %8.1f ms  %s: %s\n", ms, cases[i].folder.filename().c_str(), done.error().text().c_str());
-      failed.push_back(cases[i].folder.filename().string());
     }
     std::fflush(stdout);
   }
-  std::printf("%zu passed, %zu failed\n", passed, failed.size());
-  if (!failed.empty()) return fail(ErrorCode::data_fault, "{} of {} cases failed", failed.size(), cases.size());
+  Total all;
+  for (size_t dir = 0; dir < totals.size(); ++dir) {
+    const Total& total = totals[dir];
+    if (totals.size() > 1) {
+      std::printf("%s: %zu passed, %zu failed, %.1f s\n", options.dirs[dir].c_str(), total.passed, total.failed, total.ms / 1e3);
+    }
+    all.passed += total.passed;
+    all.failed += total.failed;
+    all.ms += total.ms;
+  }
+  std::printf("%.1f s\n%zu passed, %zu failed\n", all.ms / 1e3, all.passed, all.failed);
+  if (all.failed != 0) return fail(ErrorCode::data_fault, "{} of {} cases failed", all.failed, cases.size());
   return {};
 }
 

@@ -104,8 +104,15 @@ void GraphBuilder::add_outputs(const GraphProto& proto, Scope& scope) {
       model_.problems.other(fail(ErrorCode::invalid_model, "nothing makes '{}'", output.name), where);
       continue;
     }
+    Result<Fact> declared = guarded("its type", [&] { return load_result_fact(output.type, &graph_); });
+    const Fact& found = graph_.value(at->second).fact;
+    if (declared && !is_poisoned(at->second) && contradicts(*declared, found, runs_once(scope))) {
+      model_.problems.other(fail(ErrorCode::invalid_model, "it is declared {}, but is {}", to_string(*declared, &graph_.symbols),
+                                 to_string(found, &graph_.symbols)),
+                            where);
+      continue;
+    }
     // Declared extents are not believed (they outlive edits of a model), but names for what inference left open are welcome.
-    Result<Fact> declared = guarded("its type", [&] { return load_fact(output.type, &graph_); });
     std::optional<ir::Shape>& shape = graph_.value(at->second).fact.shape;
     if (declared && declared->shape && shape && declared->shape->size() == shape->size()) {
       for (size_t i = 0; i < shape->size(); ++i) {
@@ -141,6 +148,11 @@ Error GraphBuilder::missing_value(const Scope& scope, Text name) const {
                 name, node.name.empty() ? node.op_type : node.name);
   }
   return fail(ErrorCode::invalid_model, "it reads '{}', which nothing makes", name);
+}
+
+bool contradicts(Fact declared, const Fact& found, bool extents) {
+  if (!extents) declared.shape.reset();
+  return !compatible(declared, found);
 }
 
 std::string GraphBuilder::unique_node_name(std::string name) {

@@ -66,6 +66,8 @@ class GraphBuilder {
   ir::ValueId add_poisoned(std::string name);
   bool is_poisoned(ir::ValueId id) const { return id < poisoned_.size() && poisoned_[id]; }
   Error missing_value(const Scope& scope, Text name) const;
+  /// The extents that a body was traced with need not be those of its next run, or of its next call.
+  bool runs_once(const Scope& scope) const { return depth_ == 0 && scope.frame.function == nullptr; }
   std::string unique_node_name(std::string name);
 
   // node.cpp
@@ -98,5 +100,9 @@ class GraphBuilder {
   std::vector<bool> poisoned_;
   std::unordered_map<std::string, size_t> node_names_;
 };
+
+/// What a file declares of a value cannot be: another kind or element type, or, where `extents` count, another rank or known
+/// extent. Names of extents contradict nothing.
+bool contradicts(ir::Fact declared, const ir::Fact& found, bool extents);
 
 }  // namespace slipway::import::onnx

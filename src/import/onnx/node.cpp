@@ -240,19 +240,18 @@ bool GraphBuilder::settle(Draft& draft, ValueId value, Text name, Fact inferred)
   const auto at = draft.scope.declared.find(name);
   Fact declared;
   if (at != draft.scope.declared.end()) {
-    Result<Fact> loaded = guarded("its type", [&] { return load_fact(at->second, nullptr); });
+    Result<Fact> loaded = guarded("its type", [&] { return load_result_fact(at->second, nullptr); });
     if (loaded) declared = std::move(loaded).value();
   }
-  const bool both = declared.kind != Fact::Kind::unknown && inferred.kind != Fact::Kind::unknown;
-  const bool typed = declared.type != ElementType::undefined && inferred.type != ElementType::undefined;
-  if (both && (declared.kind != inferred.kind || (typed && declared.type != inferred.type))) {
+  if (contradicts(declared, inferred, runs_once(draft.scope))) {
     broken(draft, fail(ErrorCode::invalid_model, "'{}' is declared {}, but the operator gives {}", name, to_string(declared),
                        to_string(inferred)));
     return false;
   }
-  // Of declared shapes only the rank is taken: extents outlive edits of a model, such as a batch made variable.
+  // Declared extents that inference left open are not believed: they outlive edits of a model, such as a batch made variable. The
+  // rank is.
   if (declared.shape) declared.shape->assign(declared.shape->size(), ir::Dim::unknown());
-  if (declared.shape && inferred.shape && declared.shape->size() != inferred.shape->size()) declared.shape.reset();
+  if (declared.shape && inferred.shape) declared.shape.reset();
   graph_.value(value).fact = merge(inferred, declared);
   return true;
 }

@@ -94,4 +94,14 @@ Result<Fact> load_fact(Text type, ir::Graph* graph) {
   return load(type, graph, 0);
 }
 
+Result<Fact> load_result_fact(Text type, ir::Graph* graph) {
+  Fact fact = TRY(load_fact(type, graph));
+  if (fact.element && fact.element->shape) {
+    Fact element = *fact.element;
+    element.shape.reset();
+    fact.element = std::make_shared<const Fact>(std::move(element));
+  }
+  return fact;
+}
+
 }  // namespace slipway::import::onnx

@@ -10,4 +10,7 @@ namespace slipway::import::onnx {
 /// extents (some exporters' way to say so) are unknown. An empty message is an unknown Fact. Throws protozero::exception.
 Result<ir::Fact> load_fact(Text type, ir::Graph* graph);
 
+/// The same, but with nothing said of the extents of a sequence's or map's elements: each element may have its own.
+Result<ir::Fact> load_result_fact(Text type, ir::Graph* graph);
+
 }  // namespace slipway::import::onnx

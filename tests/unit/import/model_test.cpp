@@ -82,6 +82,19 @@ TEST(ImportModel, AContradictedElementTypeIsAnError) {
   EXPECT_HAS(refusal(bytes), "'y' is declared i64[2], but the operator gives f32[2]");
 }
 
+TEST(ImportModel, ContradictedExtentsAreAnError) {
+  const auto doubled = [](const Message& x, const Message& h, const Message& y) {
+    return model(graph({{node({"Relu", {"x"}, {"h"}, "act"}), node({"Relu", {"h"}, {"y"}, "last"})}, {x}, {y}, {}, {h}}));
+  };
+  const Message x = value("x", kF32, {2, "n"}), good = value("h", kF32, {2, 5});
+  EXPECT_HAS(refusal(doubled(x, value("h", kF32, {3, 5}), value("y", kF32, {2, 5}))),
+             "'h' is declared f32[3,5], but the operator gives f32[2,s0] in 'act (Relu)'");
+  EXPECT_HAS(refusal(doubled(x, good, value("y", kF32, {2}))), "'last (Relu)'");
+  EXPECT_HAS(refusal(model(graph({{node({"Relu", {"x"}, {"h"}})}, {x}, {value("x", kF32, {4, 4})}}))),
+             "it is declared f32[4,4], but is f32[2,n] in 'graph output x'");
+  import_good(doubled(x, good, value("y", kF32, {"n", "n"})));  // names may mean anything
+}
+
 TEST(ImportModel, ListsEveryProblemInOneError) {
   const std::string bytes = model(
       graph({{node({"Rellu", {"x"}, {"a"}, "first"}), node({"Rellu", {"a"}, {"b"}, "second"}),
