@@ -65,7 +65,7 @@ struct Tile {
 
 /// Tiles that are done for all output channels before the next.
 struct Chunk {
-  size_t first_tile = 0, end_tile = 0;
+  int64_t first_tile = 0, end_tile = 0;
   int64_t first_row = 0;  ///< of outputs, where strips are used
 };
 
@@ -189,15 +189,22 @@ class ConvKernel final : public tactic::Kernel {
     }
   }
 
+  /// Strips, or an even split of the tiles into chunks of input that stay in L2.
   void make_chunks() {
-    const Window2d& win = layer_.window;
-    const int64_t tile_bytes = std::max<int64_t>(1, in_image_ * 4 / static_cast<int64_t>(tiles_.size()));
-    const auto most = static_cast<size_t>(std::max<int64_t>(1, kChunkBytes / tile_bytes));
-    for (size_t t = 0; t < tiles_.size(); ++t) {
-      const int64_t row = tiles_[t].out_pixel / win.w.out;
-      const bool full = strip_rows_ > 0 ? !chunks_.empty() && row >= chunks_.back().first_row + strip_rows_
-                                        : !chunks_.empty() && t - chunks_.back().first_tile == most;
-      if (chunks_.empty() || full) chunks_.push_back({t, t, strip_rows_ > 0 ? row : 0});
+    const auto tiles = static_cast<int64_t>(tiles_.size());
+    if (strip_rows_ == 0) {
+      const int64_t tile_bytes = std::max<int64_t>(1, in_image_ * 4 / tiles),
+                    most = std::max<int64_t>(1, kChunkBytes / tile_bytes);
+      const auto count = static_cast<int>((tiles + most - 1) / most);
+      for (int i = 0; i < count; ++i) {
+        const Team::Range r = Team::share(tiles, i, count);
+        chunks_.push_back({r.begin, r.end, 0});
+      }
+      return;
+    }
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t row = tiles_[static_cast<size_t>(t)].out_pixel / layer_.window.w.out;
+      if (chunks_.empty() || row >= chunks_.back().first_row + strip_rows_) chunks_.push_back({t, t, row});
       chunks_.back().end_tile = t + 1;
     }
   }
@@ -287,41 +294,51 @@ class ConvKernel final : public tactic::Kernel {
     return context.pack(1, packing);
   }
 
+  /// Every thread takes an even part of all tiles of all images and panels, in the order image, chunk, group, panel, tile: parts
+  /// may begin and end within a panel.
   void run_part(const Exec& exec, int thread, int threads) const {
-    const int64_t group_blocks = conv::blocks_of(layer_.group_out()), panels = this->panels();
-    const int64_t plane = layer_.out_pixels() * kBlock;
-    const auto chunks = static_cast<int64_t>(chunks_.size());
-    const Team::Range range = Team::share(layer_.batch * chunks * layer_.groups * panels, thread, threads);
+    const auto tiles = static_cast<int64_t>(tiles_.size()), columns = layer_.groups * panels();
+    const Team::Range mine = Team::share(layer_.batch * columns * tiles, thread, threads);
     auto* strip = reinterpret_cast<float*>(exec.scratch) + (strip_rows_ > 0 ? thread * strip_floats() : 0);
-    int64_t in_strip = -1;  // which chunk of which image
     MicrokernelArgs args;
     args.a_offsets = sum_.offsets.data();
     args.batch = static_cast<int64_t>(sum_.offsets.size());
     args.rest_offsets = sum_.rest_offsets.data();
     args.rest_batch = static_cast<int64_t>(sum_.rest_offsets.size());
-    for (int64_t item = range.begin; item < range.end; ++item) {
-      const int64_t panel = item % panels, g = item / panels % layer_.groups, piece = item / panels / layer_.groups;
-      const int64_t n = piece / chunks, block = g * group_blocks + panel * panel_ / kBlock;
-      const Chunk& chunk = chunks_[static_cast<size_t>(piece % chunks)];
-      const float* source = static_cast<const float*>(exec.inputs[0]) + n * in_image_;
-      if (strip_rows_ > 0) {
-        if (in_strip != piece) fill_strip(chunk, source, strip);
-        in_strip = piece;
-        source = strip;
-      }
-      const auto* a = reinterpret_cast<const std::byte*>(source) + g * (layer_.group_in() / kBlock) * plane_bytes();
-      args.b = reinterpret_cast<const float*>(weights_.get()) + (g * panels + panel) * panel_floats_;
-      for (size_t t = chunk.first_tile; t < chunk.end_tile; ++t) {
-        const Tile& tile = tiles_[t];
-        const int64_t offset = n * out_image_ + block * plane + tile.out_pixel * kBlock;
-        args.a = a + tile.in_offset;
-        args.c = {static_cast<float*>(exec.outputs[0]) + offset, kBlock * 4, plane * 4};
-        for (size_t i = 0; i < operands_.size(); ++i) {
-          args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), kBlock * 4, plane * 4};
+    for (int64_t n = mine.begin / (columns * tiles); n * columns * tiles < mine.end; ++n) {
+      const float* image = static_cast<const float*>(exec.inputs[0]) + n * in_image_;
+      for (const Chunk& chunk : chunks_) {
+        const int64_t first = (n * tiles + chunk.first_tile) * columns, length = chunk.end_tile - chunk.first_tile;
+        const int64_t begin = std::max(mine.begin, first), end = std::min(mine.end, first + length * columns);
+        if (begin >= end) continue;
+        if (strip_rows_ > 0) fill_strip(chunk, image, strip);
+        const float* source = strip_rows_ > 0 ? strip : image;
+        for (int64_t column = (begin - first) / length; column * length < end - first; ++column) {
+          const int64_t from = std::max(begin - first - column * length, int64_t{0});
+          run_column(exec, args, source, n, column, chunk.first_tile + from,
+                     chunk.first_tile + std::min(end - first - column * length, length));
         }
-        const Kind& kind = kinds_[static_cast<size_t>(tile.kind)];
-        (panel + 1 == panels ? *kind.last : *kind.whole)(args);
       }
+    }
+  }
+
+  /// Tiles [first, end) of one panel of one group.
+  void run_column(const Exec& exec, MicrokernelArgs& args, const float* source, int64_t n, int64_t column, int64_t first,
+                  int64_t end) const {
+    const int64_t panels = this->panels(), panel = column % panels, g = column / panels, plane = layer_.out_pixels() * kBlock;
+    const int64_t block = g * conv::blocks_of(layer_.group_out()) + panel * panel_ / kBlock;
+    const auto* a = reinterpret_cast<const std::byte*>(source) + g * (layer_.group_in() / kBlock) * plane_bytes();
+    args.b = reinterpret_cast<const float*>(weights_.get()) + column * panel_floats_;
+    for (int64_t t = first; t < end; ++t) {
+      const Tile& tile = tiles_[static_cast<size_t>(t)];
+      const int64_t offset = n * out_image_ + block * plane + tile.out_pixel * kBlock;
+      args.a = a + tile.in_offset;
+      args.c = {static_cast<float*>(exec.outputs[0]) + offset, kBlock * 4, plane * 4};
+      for (size_t i = 0; i < operands_.size(); ++i) {
+        args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), kBlock * 4, plane * 4};
+      }
+      const Kind& kind = kinds_[static_cast<size_t>(tile.kind)];
+      (panel + 1 == panels ? *kind.last : *kind.whole)(args);
     }
   }
 
