@@ -11,6 +11,7 @@
 #include "kernels/x64/eltwise/iteration.hpp"
 #include "kernels/x64/eltwise/tail.hpp"
 #include "ops/group.hpp"
+#include "ops/quantize.hpp"
 
 namespace slipway::kernels {
 namespace {
@@ -48,7 +49,7 @@ struct Work {
 
 /// A constant of one element becomes part of the code.
 bool is_immediate(const TensorDesc& d) {
-  return d.constant != nullptr && d.type == ElementType::f32 && d.dims.count() == 1;
+  return d.constant != nullptr && d.dims.count() == 1;
 }
 
 /// Makes operands of the inputs that the body reads; value numbers per node input, -1 for immediates and absent ones.
@@ -57,7 +58,7 @@ bool read_operands(const tactic::Query& query, Work& work, std::vector<int>& val
   for (size_t i = 0; i < query.inputs.size(); ++i) {
     const TensorDesc& d = query.inputs[i];
     if (d.absent() || is_immediate(d)) continue;
-    if (d.type != ElementType::f32) return reason = "f32 only", false;
+    if (!eltwise::is_lane_type(d.type)) return reason = fmt::format("no lanes of {}", name(d.type)), false;
     if (work.operands.size() == kMaxOperands) return reason = "too many operands", false;
     value_of_input[i] = static_cast<int>(work.operands.size());
     Operand operand;
@@ -67,6 +68,7 @@ bool read_operands(const tactic::Query& query, Work& work, std::vector<int>& val
   if (work.operands.empty()) return reason = "every input is a constant", false;
   // Spreads are known later; any will do for the steps.
   work.program.operands.assign(work.operands.size(), Spread::full);
+  for (const Operand& o : work.operands) work.program.types.push_back(query.inputs[o.input].type);
   return true;
 }
 
@@ -77,7 +79,8 @@ bool append_body(const tactic::Query& query, const std::vector<int>& value_of_in
   if (group == nullptr) {
     std::vector<const Tensor*> constants;
     for (const TensorDesc& d : query.inputs) constants.push_back(d.constant);
-    return eltwise::append_node(work.program, query.node, value_of_input, constants, result) || no_code(query.node);
+    return eltwise::append_node(work.program, {query.node, value_of_input, constants, query.outputs[0].type}, result) ||
+           no_code(query.node);
   }
   const ir::Graph& body = *group->body;
   std::vector<int> value_of(body.value_count(), -1);
@@ -96,10 +99,24 @@ bool append_body(const tactic::Query& query, const std::vector<int>& value_of_in
       constants.push_back(v == ir::kNone ? nullptr : constant ? &body.value(v).constant : constant_of[v]);
     }
     if (work.program.steps.size() > 200 || node.outputs.size() != 1) return reason = "too long a group", false;
-    if (!eltwise::append_node(work.program, node, values, constants, result)) return no_code(node);
+    const ElementType type = body.value(node.outputs[0]).fact.type;
+    if (!eltwise::append_node(work.program, {node, values, constants, type}, result)) return no_code(node);
     value_of[node.outputs[0]] = result;
   }
   return true;
+}
+
+/// The axis along which scales and zero points of a quantisation change.
+int quantised_axis(const tactic::Query& query) {
+  const int64_t axis = query.is("QuantizeLinear") ? query.node.attrs.as<ops::QuantizeAttrs>().axis
+                                                  : query.node.attrs.as<ops::DequantizeAttrs>().axis;
+  return static_cast<int>(axis < 0 ? axis + query.outputs[0].dims.rank() : axis);
+}
+
+/// Whether input i is a list of scales or zero points.
+bool along_axis(const tactic::Query& query, size_t i) {
+  if (i == 0 || (!query.is("QuantizeLinear") && !query.is("DequantizeLinear"))) return false;
+  return query.inputs[i].dims.rank() == 1 && query.inputs[i].dims.count() > 1;
 }
 
 /// Each operand's axes in a plain result. Always possible.
@@ -113,6 +130,10 @@ void lie_plain(const tactic::Query& query, Work& work) {
     o.repack = Repack::none;
     o.present.assign(static_cast<size_t>(result.rank()), false);
     o.whole = dims == result;
+    if (along_axis(query, o.input)) {
+      o.present[static_cast<size_t>(quantised_axis(query))] = true;
+      continue;
+    }
     for (int i = result.rank() - dims.rank(); i < result.rank(); ++i) {
       o.present[static_cast<size_t>(i)] = dims[i - (result.rank() - dims.rank())] == result[i];
     }
@@ -157,6 +178,7 @@ bool lie_by_channels(const tactic::Query& query, Format format, Work& work) {
       if (!blocked) continue;
       o.present = {false, false, false, false};
     } else if (in.constant != nullptr && blocked) {
+      if (in.type != ElementType::f32) return false;
       if (!o.whole && (has_pixels || in.dims.count() != result[1])) return false;
       o.repack = o.whole && pixels * result[0] > 1 ? Repack::blocked : Repack::channels;
       if (o.repack == Repack::channels) o.present = {false, true, false, true};
@@ -172,7 +194,6 @@ bool lie_by_channels(const tactic::Query& query, Format format, Work& work) {
 bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   const ops::GroupAttrs* group = ops::group_of(query.node);
   if (group != nullptr && group->kind != "eltwise") return reason = "not an elementwise group", false;
-  if (query.outputs[0].type != ElementType::f32) return reason = "f32 only", false;
   if (query.outputs[0].dims.count() == 0) return reason = "empty", false;
   std::vector<int> value_of_input;
   if (!read_operands(query, work, value_of_input, reason) || !append_body(query, value_of_input, work, reason)) return false;
@@ -184,12 +205,16 @@ bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
     largest = in.dims.count();
     format = in.format;
   }
-  if (format == Format::plain || !lie_by_channels(query, format, work)) lie_plain(query, work);
+  const bool scaled = along_axis(query, 1) || along_axis(query, 2);
+  if (format == Format::plain || scaled || !lie_by_channels(query, format, work)) lie_plain(query, work);
   return true;
 }
 
 Iteration iteration_of(const Work& work) {
-  Iteration iteration(work.operands.size());
+  std::vector<int64_t> widths;
+  for (size_t i = 0; i < work.operands.size(); ++i) widths.push_back(bits(work.program.type(i)) / 8);
+  widths.push_back(bits(work.program.result_type()) / 8);
+  Iteration iteration(std::move(widths));
   for (size_t axis = 0; axis < work.extents.size(); ++axis) {
     std::vector<bool> present;
     for (const Operand& o : work.operands) present.push_back(o.present[axis]);
@@ -216,13 +241,12 @@ class EltwiseKernel final : public tactic::Kernel {
   }
 
   Fault run(const Exec& exec) const noexcept override {
-    std::array<const float*, kMaxOperands> operands{};
+    std::array<const std::byte*, kMaxOperands> operands{};
     for (size_t i = 0; i < sources_.size(); ++i) {
       const Source& s = sources_[i];
-      operands[i] =
-          s.packed != nullptr ? reinterpret_cast<const float*>(s.packed.get()) : static_cast<const float*>(exec.inputs[s.input]);
+      operands[i] = s.packed != nullptr ? s.packed.get() : static_cast<const std::byte*>(exec.inputs[s.input]);
     }
-    auto* out = static_cast<float*>(exec.outputs[0]);
+    auto* out = static_cast<std::byte*>(exec.outputs[0]);
     auto task = [&](int thread, int threads) { iteration_.run(*code_, operands, out, thread, threads); };
     exec.team.run(task);
     return Fault::none;
@@ -272,14 +296,17 @@ tactic::Verdict judge(const tactic::Query& query) {
   if (!read_work(query, work, reason)) return tactic::Verdict::no(std::move(reason));
   constexpr double kBytesPerUs = 20e3, kOperationsPerUs = 3e3;
   const auto elements = static_cast<double>(query.outputs[0].dims.count());
-  double bytes = elements * 4;
+  const ElementType type = query.outputs[0].type;
+  auto bytes = static_cast<double>(byte_size(type, query.outputs[0].dims.count()));
   tactic::Verdict verdict = tactic::Verdict::yes(0, work.name());
   verdict.inputs.assign(query.inputs.size(), Format::plain);
   verdict.outputs = {work.format};
   for (const Operand& o : work.operands) {
-    bytes += 4 * static_cast<double>(query.inputs[o.input].dims.count());
+    const TensorDesc& in = query.inputs[o.input];
+    bytes += static_cast<double>(byte_size(in.type, in.dims.count()));
     verdict.inputs[o.input] = o.wanted;
-    if (verdict.in_place < 0 && o.whole && o.wanted == work.format && query.inputs[o.input].constant == nullptr) {
+    const bool same_place = o.whole && o.wanted == work.format && bits(in.type) == bits(type);
+    if (verdict.in_place < 0 && same_place && in.constant == nullptr) {
       verdict.in_place = static_cast<int>(o.input);
     }
   }
@@ -307,9 +334,57 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
 tactic::TacticList eltwise_tactic() {
   return {{"x64.eltwise",
            Isa::avx2,
-           {"Group", "Neg",     "Abs", "Reciprocal", "Sqrt", "Floor", "Ceil",      "Round",     "Sign", "Exp",   "Log",
-            "Tanh",  "Sigmoid", "Erf", "Softplus",   "Relu", "Mish",  "HardSwish", "LeakyRelu", "Elu",  "Swish", "HardSigmoid",
-            "Gelu",  "Clip",    "Pow", "Add",        "Sub",  "Mul",   "Div",       "Min",       "Max",  "PRelu"},
+           {"Group",
+            "Neg",
+            "Abs",
+            "Reciprocal",
+            "Sqrt",
+            "Floor",
+            "Ceil",
+            "Round",
+            "Sign",
+            "Exp",
+            "Log",
+            "Tanh",
+            "Sigmoid",
+            "Erf",
+            "Softplus",
+            "Relu",
+            "Mish",
+            "HardSwish",
+            "LeakyRelu",
+            "Elu",
+            "Swish",
+            "HardSigmoid",
+            "Gelu",
+            "Clip",
+            "Pow",
+            "Add",
+            "Sub",
+            "Mul",
+            "Div",
+            "Min",
+            "Max",
+            "PRelu",
+            "Cast",
+            "Where",
+            "Not",
+            "And",
+            "Or",
+            "Xor",
+            "Equal",
+            "Less",
+            "LessOrEqual",
+            "Greater",
+            "GreaterOrEqual",
+            "BitwiseAnd",
+            "BitwiseOr",
+            "BitwiseXor",
+            "BitwiseNot",
+            "IsNaN",
+            "IsInf",
+            "QuantizeLinear",
+            "DequantizeLinear"},
            judge,
            build}};
 }

@@ -12,4 +12,7 @@ namespace slipway::eltwise {
 /// (broadcast memory on AVX-512 only). Precondition: program.valid(), operands.size() == program.operands.size().
 jit::Vec emit_steps(jit::Program& p, const EltwiseProgram& program, std::span<const jit::Operand> operands, int lanes);
 
+/// bfloat16 patterns of fp32 lanes, in the low 16 bits: nearest even, denormals kept, a NaN stays one.
+jit::Vec emit_bf16_bits(jit::Program& p, jit::Vec x);
+
 }  // namespace slipway::eltwise

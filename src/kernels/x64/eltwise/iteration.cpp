@@ -6,7 +6,7 @@ namespace slipway::eltwise {
 namespace {
 
 /// Columns are shared in multiples of this, so that no two threads write one cache line of an aligned result.
-constexpr int64_t kShareColumns = 16;
+constexpr int64_t kShareColumns = 64;
 
 }  // namespace
 
@@ -56,16 +56,16 @@ Iteration::Part Iteration::part_of(int thread, int threads) const {
   return {{0, matrices_}, {0, rows_}, columns};
 }
 
-void Iteration::run(const Kernel& kernel, const std::array<const float*, kMaxOperands>& operands, float* out, int thread,
+void Iteration::run(const Kernel& kernel, const std::array<const std::byte*, kMaxOperands>& operands, std::byte* out, int thread,
                     int threads) const {
   const Part part = part_of(thread, threads);
   if (part.rows.begin == part.rows.end || part.columns.begin == part.columns.end) return;
   KernelArgs args;
   args.rows = part.rows.end - part.rows.begin;
   args.columns = part.columns.end - part.columns.begin;
-  args.out.row_bytes = columns_ * 4;
+  args.out.row_bytes = columns_ * widths_.back();
   for (int64_t m = part.matrices.begin; m < part.matrices.end; ++m) {
-    args.out.data = out + (m * rows_ + part.rows.begin) * columns_ + part.columns.begin;
+    args.out.data = out + ((m * rows_ + part.rows.begin) * columns_ + part.columns.begin) * widths_.back();
     for (size_t o = 0; o < spreads_.size(); ++o) {
       int64_t offset = row_strides_[o] * part.rows.begin, rest = m;
       for (size_t i = strides_[o].size(); i-- > 0;) {
@@ -73,7 +73,7 @@ void Iteration::run(const Kernel& kernel, const std::array<const float*, kMaxOpe
         rest /= axes_[i].extent;
       }
       if (spreads_[o] == Spread::full || spreads_[o] == Spread::column) offset += part.columns.begin;
-      args.operands[o] = {operands[o] + offset, spreads_[o] == Spread::full ? columns_ * 4 : 0};
+      args.operands[o] = {operands[o] + offset * widths_[o], spreads_[o] == Spread::full ? columns_ * widths_[o] : 0};
     }
     kernel(args);
   }

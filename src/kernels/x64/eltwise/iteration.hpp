@@ -14,7 +14,8 @@ namespace slipway::eltwise {
 /// (else it is repeated along it). Operands are dense over the axes they have.
 class Iteration {
  public:
-  explicit Iteration(size_t operands) : strides_(operands) {}
+  /// `widths`: bytes of an element of each operand, then of the result.
+  explicit Iteration(std::vector<int64_t> widths) : strides_(widths.size() - 1), widths_(std::move(widths)) {}
 
   /// Axes of extent 1 vanish; an axis that behaves like the one before it is merged with it.
   void axis(int64_t extent, const std::vector<bool>& present);
@@ -27,7 +28,7 @@ class Iteration {
   int64_t columns() const { return columns_; }
 
   /// Runs the kernel over the share of one thread. Allocates nothing. `operands`: where each starts.
-  void run(const Kernel& kernel, const std::array<const float*, kMaxOperands>& operands, float* out, int thread,
+  void run(const Kernel& kernel, const std::array<const std::byte*, kMaxOperands>& operands, std::byte* out, int thread,
            int threads) const;
 
  private:
@@ -42,6 +43,7 @@ class Iteration {
 
   std::vector<Axis> axes_;
   std::vector<std::vector<int64_t>> strides_;  ///< [operand][outer axis], in elements
+  std::vector<int64_t> widths_;
   std::vector<Spread> spreads_;
   std::vector<int64_t> row_strides_;
   int64_t matrices_ = 1, rows_ = 1, columns_ = 1;

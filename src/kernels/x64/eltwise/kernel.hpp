@@ -1,4 +1,4 @@
-// The standalone elementwise kernel: an EltwiseProgram over a [rows, columns] fp32 result.
+// The standalone elementwise kernel: an EltwiseProgram over a [rows, columns] result of any lane type.
 #pragma once
 
 #include <array>
@@ -30,15 +30,19 @@ class Kernel {
   /// Precondition: program.valid(). `unsupported` below AVX2 or where machine code may not be executed.
   static Result<std::shared_ptr<const Kernel>> make(Isa isa, const EltwiseProgram& program);
 
-  void operator()(const KernelArgs& args) const noexcept { code_(&args); }
+  void operator()(const KernelArgs& args) const noexcept;
   /// The same, shared by the team's threads.
   void run(const KernelArgs& args, Team& team) const noexcept;
 
   int spill_count() const { return code_.spill_count(); }
 
  private:
+  static constexpr int64_t kNarrowLanes = 8;
+  void last_columns(const KernelArgs& args, int64_t columns) const noexcept;
+
   EltwiseProgram program_;
   jit::Code code_;
+  bool whole_vectors_ = false;  ///< the code takes multiples of kNarrowLanes columns
 };
 
 }  // namespace slipway::eltwise

@@ -1,50 +1,10 @@
 #include "kernels/x64/eltwise/tail.hpp"
 
 #include <algorithm>
-#include <limits>
 
-#include "ops/activation.hpp"
-#include "ops/gelu.hpp"
 #include "ops/group.hpp"
 
 namespace slipway::eltwise {
-namespace {
-
-struct Named {
-  std::string_view op;
-  Fn fn;
-};
-constexpr Named kUnary[] = {
-    {"Neg", Fn::neg},
-    {"Abs", Fn::abs},
-    {"Reciprocal", Fn::reciprocal},
-    {"Sqrt", Fn::sqrt},
-    {"Floor", Fn::floor},
-    {"Ceil", Fn::ceil},
-    {"Round", Fn::round_even},
-    {"Sign", Fn::sign},
-    {"Exp", Fn::exp},
-    {"Log", Fn::log},
-    {"Tanh", Fn::tanh},
-    {"Sigmoid", Fn::sigmoid},
-    {"Erf", Fn::erf},
-    {"Softplus", Fn::softplus},
-    {"Relu", Fn::relu},
-    {"HardSwish", Fn::hard_swish},
-    {"Mish", Fn::mish},
-};
-constexpr Named kBinary[] = {
-    {"Add", Fn::add}, {"Sub", Fn::sub}, {"Mul", Fn::mul},     {"Div", Fn::div},
-    {"Min", Fn::min}, {"Max", Fn::max}, {"PRelu", Fn::prelu},
-};
-
-bool scalar_constant(const Tensor* t, float& value) {
-  if (t == nullptr || t->type() != ElementType::f32 || t->count() != 1) return false;
-  value = *t->as<float>();
-  return true;
-}
-
-}  // namespace
 
 Lie lie_of(const Dims& operand, const Dims& result, int channel_axis) {
   if (operand.count() == 1) return Lie::scalar;
@@ -56,57 +16,6 @@ Lie lie_of(const Dims& operand, const Dims& result, int channel_axis) {
     if (extent != (i == channel_axis ? result[i] : 1)) return Lie::other;
   }
   return Lie::channel;
-}
-
-bool append_node(EltwiseProgram& program, const ir::Node& node, const std::vector<int>& values,
-                 const std::vector<const Tensor*>& constants, uint8_t& result) {
-  if (!node.op->domain.empty() || values.empty()) return false;
-  const auto source = [&](size_t i, uint8_t& v) {
-    if (i >= values.size()) return false;
-    float immediate = 0;
-    if (values[i] >= 0) return v = static_cast<uint8_t>(values[i]), true;
-    if (!scalar_constant(constants[i], immediate)) return false;
-    v = program.step(Fn::constant, 0, 0, immediate);
-    return true;
-  };
-  uint8_t x = 0, y = 0;
-  if (!source(0, x)) return false;
-  const std::string_view op = node.op->name;
-  for (const Named& row : kUnary) {
-    if (row.op == op) return result = program.step(row.fn, x), true;
-  }
-  for (const Named& row : kBinary) {
-    if (row.op != op) continue;
-    if (values.size() != 2) break;
-    return source(1, y) && (result = program.step(row.fn, x, y), true);
-  }
-  if (op == "Pow") {
-    float exponent = 0;
-    if (values[1] >= 0 || !scalar_constant(constants[1], exponent)) return false;
-    if (exponent == 2) return result = program.step(Fn::square, x), true;
-    if (exponent == 0.5f) return result = program.step(Fn::sqrt, x), true;
-    return false;
-  }
-  if (op == "LeakyRelu") return result = program.step(Fn::leaky_relu, x, 0, node.attrs.as<ops::LeakyReluAttrs>().alpha), true;
-  if (op == "Elu") return result = program.step(Fn::elu, x, 0, node.attrs.as<ops::EluAttrs>().alpha), true;
-  if (op == "Swish") return result = program.step(Fn::silu, x, 0, node.attrs.as<ops::SwishAttrs>().alpha), true;
-  if (op == "HardSigmoid") {
-    const auto& a = node.attrs.as<ops::HardSigmoidAttrs>();
-    return result = program.step(Fn::hard_sigmoid, x, 0, a.alpha, a.beta), true;
-  }
-  if (op == "Gelu") {
-    const bool erf = node.attrs.as<ops::GeluAttrs>().approximate == "none";
-    return result = program.step(erf ? Fn::gelu : Fn::gelu_tanh, x), true;
-  }
-  if (op == "Clip") {
-    float low = -std::numeric_limits<float>::infinity(), high = std::numeric_limits<float>::infinity();
-    const auto bound = [&](size_t i, float& b) {
-      return i >= node.inputs.size() || node.inputs[i] == ir::kNone || (values[i] < 0 && scalar_constant(constants[i], b));
-    };
-    if (!bound(1, low) || !bound(2, high)) return false;
-    return result = program.step(Fn::clip, x, 0, low, high), true;
-  }
-  return false;
 }
 
 bool read_tail(const tactic::Query& query, int channel_axis, bool bias_input, Tail& out, std::string& reason) {
@@ -161,7 +70,7 @@ bool read_tail(const tactic::Query& query, int channel_axis, bool bias_input, Ta
       if (node.inputs[i] == previous) sources[i] = last;
       if (body.value(node.inputs[i]).is_constant()) constants[i] = &body.value(node.inputs[i]).constant;
     }
-    if (!append_node(out.program, node, sources, constants, last)) {
+    if (!append_node(out.program, {node, sources, constants}, last)) {
       reason = std::string("no code for ") + std::string(node.op->name) + " in a tail";
       return false;
     }

@@ -26,10 +26,17 @@ struct Tail {
   std::vector<TailOperand> operands;
 };
 
-/// Appends the step(s) of one node. `values`: program values of the node's tensor inputs; scalars of `constants` (one per input,
-/// nullptr: not a constant) become immediates. False: no such function.
-bool append_node(EltwiseProgram& program, const ir::Node& node, const std::vector<int>& values,
-                 const std::vector<const Tensor*>& constants, uint8_t& result);
+/// One node as append_node sees it.
+struct NodeUse {
+  const ir::Node& node;
+  const std::vector<int>& values;               ///< program values of its tensor inputs; -1: constant or absent
+  const std::vector<const Tensor*>& constants;  ///< one per input; nullptr: not a constant
+  ElementType type = ElementType::f32;          ///< of its output
+};
+
+/// Appends the step(s) of one node (steps.cpp). Constants of one element become immediates. False: no such function of these
+/// types.
+bool append_node(EltwiseProgram& program, const NodeUse& use, uint8_t& result);
 
 /// The main node and tail of a conv, conv_transpose, matmul or gemm, plain or group. `bias_input`: input 2 of the main node is
 /// added first. On failure `reason` says why.

@@ -294,6 +294,8 @@ class Emitter : protected Xbyak::CodeGenerator {
         return lea(g(inst.dst), at(inst));
       case Op::g_bzhi:
         return bzhi(g(inst.dst), g(inst.dst), g(inst.b));
+      case Op::g_load8:
+        return movzx(g32(inst.dst), byte[location(inst)]);
       case Op::g_frame:
         lea(g(inst.dst), ptr[rsp + (allocation_.stack_bytes + kFrameAlignment - 1)]);
         and_(g(inst.dst), -kFrameAlignment);
@@ -427,6 +429,18 @@ class Emitter : protected Xbyak::CodeGenerator {
       case Op::half_to_float:
         vcvtph2ps(v(inst.dst), at(inst));
         return true;
+      case Op::words_to_float:
+        vcvtph2ps(v(inst.dst), half(inst.a));
+        return true;
+      case Op::float_to_words:
+        vcvtps2ph(half(inst.dst), source(inst, inst.a), 0);
+        return true;
+      case Op::load_bytes:
+        inst.detail != 0 ? vpmovsxbd(v(inst.dst), at(inst)) : vpmovzxbd(v(inst.dst), at(inst));
+        return true;
+      case Op::shuffle_bytes:
+        with_operand(inst, [&](const auto& b) { vpshufb(v(inst.dst), source(inst, inst.a), b); });
+        return true;
       case Op::load_words:
         vpmovzxwd(v(inst.dst), at(inst));
         return true;
@@ -484,6 +498,8 @@ class Avx2Emitter final : public Emitter {
         return with_operand(inst, [&](const auto& b) { vcmpps(v(inst.dst), source(inst, inst.a), b, inst.detail); });
       case Op::icompare_gt:
         return with_operand(inst, [&](const auto& b) { vpcmpgtd(v(inst.dst), source(inst, inst.a), b); });
+      case Op::icompare_eq:
+        return with_operand(inst, [&](const auto& b) { vpcmpeqd(v(inst.dst), source(inst, inst.a), b); });
       case Op::blend:
         return with_operand(inst, [&](const auto& b) { vblendvps(v(inst.dst), source(inst, inst.a), b, v(inst.c)); });
       case Op::mask_const:
@@ -526,6 +542,17 @@ class Avx512Emitter final : public Emitter {
         return vmovups(v(inst.dst) | k(inst.c) | T_z, at(inst));
       case Op::store_masked:
         return vmovups(at(inst) | k(inst.c), v(inst.a));
+      case Op::half_to_float_masked:
+        return vcvtph2ps(v(inst.dst) | k(inst.c) | T_z, at(inst));
+      case Op::load_bytes_masked:
+        return inst.detail != 0 ? vpmovsxbd(v(inst.dst) | k(inst.c) | T_z, at(inst))
+                                : vpmovzxbd(v(inst.dst) | k(inst.c) | T_z, at(inst));
+      case Op::pack_bytes:
+        return vpmovdb(low(inst.dst), source(inst, inst.a));
+      case Op::store_quarter:
+        return vmovups(at(inst), low(inst.a));
+      case Op::store_quarter_masked:
+        return vmovdqu8(at(inst) | k(inst.c), low(inst.a));
       case Op::load_words_masked:
         return vpmovzxwd(v(inst.dst) | k(inst.c) | T_z, at(inst));
       case Op::pack_words:
@@ -557,6 +584,8 @@ class Avx512Emitter final : public Emitter {
         return with_operand(inst, [&](const auto& b) { vcmpps(k(inst.dst), source(inst, inst.a), b, inst.detail); });
       case Op::icompare_gt:
         return with_operand(inst, [&](const auto& b) { vpcmpgtd(k(inst.dst), source(inst, inst.a), b); });
+      case Op::icompare_eq:
+        return with_operand(inst, [&](const auto& b) { vpcmpeqd(k(inst.dst), source(inst, inst.a), b); });
       case Op::blend:
         return with_operand(inst, [&](const auto& b) { vblendmps(v(inst.dst) | k(inst.c), source(inst, inst.a), b); });
       case Op::mask_from_gpr:

@@ -151,6 +151,11 @@ Gpr Program::address(Mem of) {
   return g;
 }
 
+Gpr Program::load8(Mem from) {
+  const Gpr g = gpr();
+  set_address(emit(Op::g_load8, g.id), from);
+  return g;
+}
 Gpr Program::frame(int64_t bytes) {
   const Gpr g = gpr();
   emit(Op::g_frame, g.id).imm = frame_bytes_;
@@ -248,7 +253,57 @@ Vec Program::load_half(Mem from) {
   return v;
 }
 
-// 16-bit elements.
+// 8- and 16-bit elements.
+
+Vec Program::load_half(Mem from, Mask mask) {
+  const Vec v = vec();
+  Inst& inst = emit(Op::half_to_float_masked, v.id);
+  set_address(inst, from);
+  inst.c = mask.id;
+  return v;
+}
+void Program::store_float16(Mem to, Vec value) {
+  store_packed(to, unary(Op::float_to_words, value));
+}
+void Program::store_float16(Mem to, Vec value, Mask mask) {
+  store_packed(to, unary(Op::float_to_words, value), Few{0, mask});
+}
+Vec Program::round_float16(Vec value) {
+  return unary(Op::words_to_float, unary(Op::float_to_words, value));
+}
+Vec Program::splat_float16(Gpr pattern) {
+  const Vec words = splat(pattern);
+  return unary(Op::words_to_float, bit_or(words, shl(words, 16)));
+}
+Vec Program::load_bytes(Mem from, bool is_signed) {
+  const Vec v = vec();
+  Inst& inst = emit(Op::load_bytes, v.id);
+  set_address(inst, from);
+  inst.detail = is_signed ? 1 : 0;
+  return v;
+}
+Vec Program::load_bytes(Mem from, bool is_signed, Mask mask) {
+  const Vec v = load_bytes(from, is_signed);
+  insts_.back().op = Op::load_bytes_masked;
+  insts_.back().c = mask.id;
+  return v;
+}
+void Program::store_bytes(Mem to, Vec value) {
+  if (avx512()) {
+    set_address(emit(Op::store_quarter, -1, unary(Op::pack_bytes, value).id), to);
+    return;
+  }
+  // The low byte of each lane, gathered in the first lane of each half register.
+  const Vec gathered = binary(Op::shuffle_bytes, value, Operand::constant_bits(0x0C080400));
+  store_lane0(to, gathered);
+  store_lane0(to.at(4), lane_xor(gathered, 4));
+}
+void Program::store_bytes(Mem to, Vec value, Mask mask) {
+  const Vec packed = unary(Op::pack_bytes, value);
+  Inst& inst = emit(Op::store_quarter_masked, -1, packed.id);
+  set_address(inst, to);
+  inst.c = mask.id;
+}
 
 Vec Program::load_words(Mem from, int lanes) {
   const Vec v = vec(lanes);
@@ -353,6 +408,11 @@ Mask Program::compare(Vec a, Compare relation, Operand b) {
 Mask Program::icompare_gt(Vec a, Operand b) {
   const Mask m = mask(lanes_of(a));
   set_operand(emit(Op::icompare_gt, m.id, a.id), b);
+  return m;
+}
+Mask Program::icompare_eq(Vec a, Operand b) {
+  const Mask m = icompare_gt(a, b);
+  insts_.back().op = Op::icompare_eq;
   return m;
 }
 Vec Program::blend(Mask mask, Operand if_true, Vec if_false) {

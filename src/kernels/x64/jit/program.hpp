@@ -80,6 +80,7 @@ enum class Op : uint8_t {
   g_load,
   g_load32,
   g_load16,
+  g_load8,
   g_store,
   g_add,
   g_sub,
@@ -146,9 +147,19 @@ enum class Op : uint8_t {
   store_half,
   store_half_masked,
   store_words_few,
+  half_to_float_masked,
+  words_to_float,
+  float_to_words,
+  load_bytes,
+  load_bytes_masked,
+  shuffle_bytes,
+  pack_bytes,
+  store_quarter,
+  store_quarter_masked,
   // masks
   compare,
   icompare_gt,
+  icompare_eq,
   blend,
   mask_const,
   mask_below,
@@ -205,6 +216,7 @@ class Program {
   void load64(Mem from, Gpr into);
   Gpr load32(Mem from);  ///< sign-extended
   Gpr load16(Mem from);  ///< zero-extended
+  Gpr load8(Mem from);   ///< zero-extended
   void store64(Mem to, Gpr value);
   void add(Gpr dst, int64_t value);
   void add(Gpr dst, Gpr value);
@@ -243,8 +255,19 @@ class Program {
   Vec splat(Gpr low32, int lanes = 0);
   /// Lane i of the result is lane (i ^ distance); distance 1, 2, 4 or 8.
   Vec lane_xor(Vec value, int distance);
-  /// lanes() halves at `from` as fp32.
+  /// IEEE halves as fp32 and back, rounded to nearest even.
   Vec load_half(Mem from);
+  Vec load_half(Mem from, Mask mask);  ///< AVX-512 only, as all masks on memory of narrow elements
+  void store_float16(Mem to, Vec value);
+  void store_float16(Mem to, Vec value, Mask mask);
+  Vec round_float16(Vec value);
+  /// One half that fills the low 16 bits of `pattern`, as fp32 in every lane.
+  Vec splat_float16(Gpr pattern);
+  /// Bytes as 32-bit lanes, and the low 8 bits of each lane.
+  Vec load_bytes(Mem from, bool is_signed);
+  Vec load_bytes(Mem from, bool is_signed, Mask mask);
+  void store_bytes(Mem to, Vec value);
+  void store_bytes(Mem to, Vec value, Mask mask);
 
   /// The lanes of a narrow last vector: `mask` where masks are registers of their own (AVX-512), `count` (below the lanes)
   /// elsewhere.
@@ -300,6 +323,7 @@ class Program {
   // Masks.
   Mask compare(Vec a, Compare relation, Operand b);
   Mask icompare_gt(Vec a, Operand b);
+  Mask icompare_eq(Vec a, Operand b);
   Vec blend(Mask mask, Operand if_true, Vec if_false);
   /// Lanes [0, count).
   Mask mask_below(int count, int lanes = 0);

@@ -69,7 +69,7 @@ bool read_layer(const tactic::Query& query, const ir::Graph& body, ir::NodeId co
   }
   layer.activation.operands = {eltwise::Spread::full};
   uint8_t result = 0;
-  if (!eltwise::append_node(layer.activation, function, values, constants, result)) {
+  if (!eltwise::append_node(layer.activation, {function, values, constants}, result)) {
     return reason = fmt::format("no code for this {}", function.op->name), false;
   }
   return true;
