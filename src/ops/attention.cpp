@@ -213,7 +213,8 @@ Status run(RefContext& c) {
           allowed = allowed || extra != Bias::kForbidden;
           stage[0][at] = dot * scale;
           stage[1][at] = cap > 0 ? cap * std::tanh(stage[0][at] / cap) : stage[0][at];
-          row[at] = stage[2][at] = stage[1][at] + extra;
+          stage[2][at] = stage[1][at] + extra;
+          row[at] = extra == Bias::kForbidden ? extra : stage[2][at];
         }
         normalise(row, allowed);
         const auto& show = a.qk_matmul_output_mode == 3 ? row : stage[a.qk_matmul_output_mode];

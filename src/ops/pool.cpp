@@ -62,7 +62,8 @@ Status run_max_pool(RefContext& c) {
       for (int64_t p = 0; p < planes; ++p) {
         const double v = x[static_cast<size_t>(p * in_plane + m.in)];
         const auto to = static_cast<size_t>(p * out_plane + m.out);
-        if (where[to] >= 0 && !(v > y[to])) continue;
+        const bool greater = v > y[to] || (std::isnan(v) && !std::isnan(y[to]));
+        if (where[to] >= 0 && !greater) continue;
         y[to] = v;
         where[to] = m.in;
       }

@@ -130,11 +130,13 @@ Status infer(InferContext& c) {
 
 /// The weights of one direction.
 struct Direction {
-  const double *w, *r;           ///< [gates * hidden, input], [gates * hidden, hidden]
-  const double *wb, *rb, *peep;  ///< [gates * hidden] twice, [3 * hidden]
+  const double *w, *r;    ///< [gates * hidden, input], [gates * hidden, hidden]
+  const double *wb, *rb;  ///< [gates * hidden]
+  const double* peep;     ///< [3 * hidden] or null
   std::span<const Activation> f;
   double clip;
 
+  double peephole(size_t i, double cell) const { return peep == nullptr ? 0 : peep[i] * cell; }
   double clipped(double x) const { return clip > 0 ? std::min(std::max(x, -clip), clip) : x; }
 };
 
@@ -169,7 +171,7 @@ Status run_layer(RefContext& c, int64_t gates, std::vector<std::string> default_
     return c.has(i) ? c.doubles(i) : std::vector<double>(static_cast<size_t>(count));
   };
   const std::vector<double> x = c.doubles(kX), w = c.doubles(kW), r = c.doubles(kR), b = read(kB, dirs * 2 * gates * hidden);
-  const std::vector<double> peep = read(kP, dirs * 3 * hidden);
+  const std::vector<double> peep = read(kP, 0);
   std::vector<double> hs = read(kH0, dirs * batch * hidden), cs = read(kC0, dirs * batch * hidden);
   std::vector<double> y(static_cast<size_t>(seq * dirs * batch * hidden));
   const std::vector<int64_t> lengths = c.has(kLengths) ? c.ints(kLengths) : std::vector<int64_t>(static_cast<size_t>(batch), seq);
@@ -181,7 +183,7 @@ Status run_layer(RefContext& c, int64_t gates, std::vector<std::string> default_
                                r.data() + dir * gates * hidden * hidden,
                                bias,
                                bias + gates * hidden,
-                               peep.data() + dir * 3 * hidden,
+                               peep.empty() ? nullptr : peep.data() + dir * 3 * hidden,
                                std::span(functions).subspan(static_cast<size_t>(dir) * per_direction, per_direction),
                                static_cast<double>(a.clip.value_or(0.0f))};
     const bool backwards = a.direction == "reverse" || dir == 1;
@@ -229,10 +231,10 @@ Status run_lstm(RefContext& c) {
       const std::vector<double> gate = projected(d, 4, input, hidden, x, h.data());
       const auto n = static_cast<size_t>(hidden);
       for (size_t k = 0; k < n; ++k) {
-        const double in = d.f[0](d.clipped(gate[k] + d.peep[k] * cs[k]));
-        const double forget = coupled ? 1 - in : d.f[0](d.clipped(gate[2 * n + k] + d.peep[2 * n + k] * cs[k]));
+        const double in = d.f[0](d.clipped(gate[k] + d.peephole(k, cs[k])));
+        const double forget = coupled ? 1 - in : d.f[0](d.clipped(gate[2 * n + k] + d.peephole(2 * n + k, cs[k])));
         const double next = forget * cs[k] + in * d.f[1](d.clipped(gate[3 * n + k]));
-        const double out = d.f[0](d.clipped(gate[n + k] + d.peep[n + k] * next));
+        const double out = d.f[0](d.clipped(gate[n + k] + d.peephole(n + k, next)));
         cs[k] = next;
         h[k] = out * d.f[2](d.clipped(next));
       }

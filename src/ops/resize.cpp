@@ -188,6 +188,7 @@ std::vector<double> resample(const std::vector<double>& x, const Dims& d, int ax
     for (int64_t o = 0; o < out; ++o) {
       double* to = y.data() + (n * out + o) * inner;
       for (const Tap& t : positions[static_cast<size_t>(o)]) {
+        if (t.weight == 0) continue;  // so that an infinity there does not count
         const double* from = x.data() + (n * in + t.from) * inner;
         for (int64_t i = 0; i < inner; ++i) to[i] += t.weight * from[i];
       }

@@ -37,13 +37,15 @@ std::vector<Tap> taps_of(const ops::ResizeAttrs& attrs, const ops::ResizeAxis& a
   for (int64_t o = 0; o < axis.out; ++o) {
     const double x = ops::resize_source(attrs, axis, o);
     if (axis.scale == 1.0 && axis.out == axis.in) {
-      out.push_back({o, o, 0});
+      out.push_back({o, o, 0.5F});
     } else if (attrs.mode == "nearest") {
       const int64_t at = inside(ops::resize_nearest(attrs, x));
       out.push_back({at, at, 0});
     } else {
-      const auto low = static_cast<int64_t>(std::floor(x));
-      out.push_back({inside(low), inside(low + 1), static_cast<float>(x - std::floor(x))});
+      const int64_t low = inside(static_cast<int64_t>(std::floor(x))), high = inside(static_cast<int64_t>(std::floor(x)) + 1);
+      const auto weight = static_cast<float>(x - std::floor(x));
+      // Halves of one element give it exactly, an infinity too.
+      out.push_back(low == high || weight == 0 ? Tap{low, low, 0.5F} : Tap{low, high, weight});
     }
   }
   return out;
@@ -72,7 +74,7 @@ bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   work.linear = attrs.mode == "linear";
   work.columns = taps_of(attrs, geometry->back());
   work.in_columns = x.dims.back();
-  work.rows = {{0, 0, 0}};
+  work.rows = {{0, 0, 0.5F}};
   if (x.dims.rank() == 4) {
     work.rows = taps_of(attrs, (*geometry)[2]);
     work.in_rows = x.dims[2];

@@ -92,6 +92,12 @@ Vec with_sign_of(Program& p, Vec magnitude, Vec x) {
 Vec emit_abs(Program& p, Vec x) {
   return p.bit_and(x, Operand::constant_bits(~kSignBit));
 }
+Vec emit_max(Program& p, Vec a, Vec b, Vec into) {
+  const Vec larger = p.max(a, b), out = p.blend(p.compare(a, Compare::unordered, a), a, larger);
+  if (into.id < 0) return out;
+  p.assign(into, out);
+  return into;
+}
 Vec emit_neg(Program& p, Vec x) {
   return p.bit_xor(x, Operand::constant_bits(kSignBit));
 }

@@ -10,6 +10,8 @@ namespace slipway::jit {
 
 Vec emit_abs(Program& p, Vec x);
 Vec emit_neg(Program& p, Vec x);
+/// The larger, NaN when either is NaN (maxps alone forgets the first operand's).
+Vec emit_max(Program& p, Vec a, Vec b, Vec into = {});
 /// x < 0 ? if_negative : otherwise; NaN counts as not negative.
 Vec emit_select_negative(Program& p, Vec x, Operand if_negative, Vec otherwise);
 

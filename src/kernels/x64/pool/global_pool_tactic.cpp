@@ -12,6 +12,7 @@
 #include "kernels/registry.hpp"
 #include "kernels/x64/conv/channels.hpp"
 #include "kernels/x64/jit/code.hpp"
+#include "kernels/x64/jit/vecmath.hpp"
 
 namespace slipway::kernels {
 namespace {
@@ -34,18 +35,13 @@ struct Args {
   float count;
 };
 
-/// sum = the larger; NaN when either is NaN.
-void emit_max(jit::Program& p, jit::Vec sum, jit::Vec x) {
-  p.assign(sum, p.blend(p.compare(x, jit::Compare::unordered, x), x, p.max(x, sum)));
-}
-
 jit::Program plane_program(Isa isa, bool maximum) {
   jit::Program p(isa, maximum ? "global max" : "global average");
   const auto arg = [&](size_t offset) { return jit::mem(p.args(), static_cast<int64_t>(offset)); };
   const jit::Gpr from = p.load64(arg(offsetof(Args, from))), to = p.load64(arg(offsetof(Args, to)));
   const auto take = [&](jit::Vec sum, int64_t pixel) {
     const jit::Mem at = jit::mem(from, pixel * kPixelBytes);
-    maximum ? emit_max(p, sum, p.load(at)) : void(p.add(sum, jit::Operand::memory(at), sum));
+    maximum ? void(jit::emit_max(p, p.load(at), sum, sum)) : void(p.add(sum, jit::Operand::memory(at), sum));
   };
   const auto repeat = [&](size_t count, int pixels, const std::vector<jit::Vec>& sums) {
     const jit::Label next = p.label(), done = p.label();
@@ -67,7 +63,7 @@ jit::Program plane_program(Isa isa, bool maximum) {
     repeat(offsetof(Args, rest), 1, sums);
     for (size_t step = kSums / 2; step > 0; step /= 2) {
       for (size_t i = 0; i < step; ++i) {
-        maximum ? emit_max(p, sums[i], sums[i + step]) : void(p.add(sums[i], sums[i + step], sums[i]));
+        maximum ? void(jit::emit_max(p, sums[i + step], sums[i], sums[i])) : void(p.add(sums[i], sums[i + step], sums[i]));
       }
     }
     if (!maximum) p.assign(sums[0], p.div(sums[0], p.broadcast(arg(offsetof(Args, count)))));

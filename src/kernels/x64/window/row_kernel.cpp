@@ -8,6 +8,7 @@
 #include "base/format.hpp"
 #include "kernels/x64/eltwise/emit.hpp"
 #include "kernels/x64/jit/shared.hpp"
+#include "kernels/x64/jit/vecmath.hpp"
 #include "ops/pool.hpp"
 
 namespace slipway::window {
@@ -167,7 +168,7 @@ class Generator {
         if (x.id < 0) x = p_.load(jit::mem(row, (offset * a_.stride - a_.pad_begin + position) * kPixelBytes + shift_));
         const Vec sum = sums[static_cast<size_t>(i)];
         if (s_.reduce == Reduce::max) {
-          p_.max(x, sum, sum);
+          jit::emit_max(p_, x, sum, sum);
         } else if (s_.reduce == Reduce::average) {
           p_.add(sum, x, sum);
         } else {
