@@ -33,6 +33,11 @@ constexpr int64_t kLineFloats = 16;
 /// Tiles of a group: few enough that the transformed tiles stay in L2, enough for the reading of the weights to pay.
 constexpr int64_t kFewestTiles = 14, kMostTiles = 112;
 
+/// One vector a row of AVX-512: up to 28 tiles pass over a panel at once, so that each weight is read once, and asked for this
+/// far ahead (measured: 5 to 15 % on weights that come from beyond L2).
+constexpr int kNarrowPanel = 16;
+constexpr int32_t kPrefetchBytes = 4096;
+
 bool read_layer(const tactic::Query& query, const Winograd& winograd, Layer& layer, std::string& reason) {
   if (!conv::read_layer(query, layer, reason)) return false;
   for (const ops::WindowAxis* a : {&layer.window.h, &layer.window.w}) {
@@ -121,6 +126,7 @@ class WinogradKernel final : public tactic::Kernel {
 
   Status prepare(Isa isa, tactic::BuildContext& context) {
     shape_ = gemm::PackShape::make(isa, layer_.in_channels, conv::whole_halves(layer_.out_channels));
+    if (isa >= Isa::avx512) shape_.panel_columns = kNarrowPanel;
     in_row_ = layer_.in_blocks() * kBlock + kRowGap;
     out_row_ = layer_.out_blocks() * kBlock + kRowGap;
     // An odd number of cache lines between positions spreads a tile's positions over all sets of the cache.
@@ -171,6 +177,7 @@ class WinogradKernel final : public tactic::Kernel {
     spec.rows = rows;
     spec.columns = spec.panel_columns = shape_.panel_columns;
     spec.k = layer_.in_channels;
+    if (isa >= Isa::avx512) spec.prefetch = kPrefetchBytes;
     spec.a_rows = gemm::Rows::apart(static_cast<int32_t>(in_row_ * 4));
     spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(out_row_ * 4));
     if (shape_.panels() > 1) product.whole = TRY(Microkernel::make(spec));

@@ -258,11 +258,20 @@ class Generator {
     for (const Gpr a : a_) p_.add(a, int64_t{steps} * 4);
   }
 
+  void prefetch_b(int step) {
+    constexpr int kLineColumns = 16;
+    for (int column = 0; column < s_.columns; column += kLineColumns)
+      p_.prefetch(packed_b(column / p_.lanes(), step).at(s_.prefetch));
+  }
+
   void k_block(int steps, bool advance_a) {
     // In place, B's rows are reached by a ladder of four.
     for (int first = 0; first < steps; first += in_place() ? kUnroll : steps) {
       const int count = in_place() ? std::min(kUnroll, steps - first) : steps;
-      for (int i = 0; i < count; ++i) k_step(i);
+      for (int i = 0; i < count; ++i) {
+        k_step(i);
+        if (s_.prefetch != 0) prefetch_b(i);
+      }
       advance_k(count, advance_a || first + count < steps);
     }
   }

@@ -68,6 +68,7 @@ std::string MicrokernelSpec::text() const {
   if (batched) out += " batched";
   if (rest != 0) out += fmt::format(" rest {}", rest);
   if (accumulate) out += " accumulate";
+  if (prefetch != 0) out += fmt::format(" prefetch {}", prefetch);
   out += fmt::format(" a {} c {}", rows_text(a_rows), rows_text(c_rows));
   if (c_block_columns != 0) out += fmt::format(" blocks {}", c_block_columns);
   if (!tail.empty()) out += " tail " + tail.text();

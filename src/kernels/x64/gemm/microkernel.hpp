@@ -49,6 +49,7 @@ struct MicrokernelSpec {
   bool batched = false;     ///< A_i at args.a + args.a_offsets[i]; B_i follow each other in each panel
   int64_t rest = 0;         ///< batched: k-steps of each element of a second batch, whose B follows the first's; 0: there is none
   bool accumulate = false;  ///< C0 is C instead of zero
+  int32_t prefetch = 0;     ///< packed B: each k-step asks for what lies this many bytes ahead in each panel
   Rows a_rows, c_rows;
   /// Columns of C in groups of this many (16 for blocked16), args.c.block_bytes apart; 0: contiguous. Multiple of the lanes.
   int c_block_columns = 0;

@@ -275,6 +275,8 @@ class Emitter : protected Xbyak::CodeGenerator {
         return movzx(g32(inst.dst), word[location(inst)]);
       case Op::g_store:
         return mov(at(inst), g(inst.a));
+      case Op::g_prefetch:
+        return prefetcht0(ptr[location(inst)]);
       case Op::g_add:
         return immediate ? add(g(inst.dst), imm) : add(g(inst.dst), g(inst.b));
       case Op::g_sub:

@@ -106,6 +106,10 @@ void Program::store64(Mem to, Gpr value) {
   set_address(emit(Op::g_store, -1, value.id), to);
 }
 
+void Program::prefetch(Mem line) {
+  set_address(emit(Op::g_prefetch, -1), line);
+}
+
 void Program::in_place(Op op, Gpr dst, int64_t value) {
   emit(op, dst.id, dst.id).imm = value;
 }

@@ -82,6 +82,7 @@ enum class Op : uint8_t {
   g_load16,
   g_load8,
   g_store,
+  g_prefetch,
   g_add,
   g_sub,
   g_mul,
@@ -218,6 +219,8 @@ class Program {
   Gpr load16(Mem from);  ///< zero-extended
   Gpr load8(Mem from);   ///< zero-extended
   void store64(Mem to, Gpr value);
+  /// Asks for the cache line; any address will do.
+  void prefetch(Mem line);
   void add(Gpr dst, int64_t value);
   void add(Gpr dst, Gpr value);
   void sub(Gpr dst, int64_t value);

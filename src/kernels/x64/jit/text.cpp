@@ -17,6 +17,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(Op::mask_not) + 1> kN
                                                                                         "load16",
                                                                                         "load8",
                                                                                         "store64",
+                                                                                        "prefetch",
                                                                                         "add",
                                                                                         "sub",
                                                                                         "mul",

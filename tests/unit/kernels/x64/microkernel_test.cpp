@@ -85,7 +85,9 @@ TEST(Microkernel, EveryTileShapeKAndStrideKind) {
           s.a_rows = Rows::apart(static_cast<int32_t>(k + 3) * 4);
           s.c_rows = Rows::apart((columns + 2) * 4);
           s.accumulate = true;
+          s.prefetch = 256;
           check_tile(s, k, k + 3, columns + 2);
+          s.prefetch = 0;
           s.panel_columns = 0;
           s.a_rows = s.c_rows = {};
           check_tile(s, k, k + 3, columns + 2);
