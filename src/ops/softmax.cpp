@@ -102,7 +102,9 @@ std::vector<Sample> samples() {
           large,
           make("f64", -1, {2, 5}, E::f64),
           make("f16", -1, {2, 37}, E::f16),
-          make("bf16", -1, {2, 37}, E::bf16)};
+          make("bf16", -1, {2, 37}, E::bf16),
+          make("f16_long", -1, {1, 70, 1000}, E::f16),
+          make("bf16_columns", 1, {70, 10, 100}, E::bf16)};
 }
 
 Op normalised(std::string_view op_name, Status (*run)(RefContext&)) {

@@ -15,6 +15,14 @@ constexpr std::string_view kEltwiseMore[] = {
     "Pow",  "Abs",  "Neg",      "Exp",      "Log",   "Sqrt", "Reciprocal", "Erf", "Mish", "ThresholdedRelu",
     "Selu", "Celu", "Softplus", "Softsign", "Floor", "Ceil", "Sin",        "Cos"};
 
+/// Of any type that fits a lane of 32 bits.
+constexpr std::string_view kTyped[] = {"Cast",           "Where", "Equal", "Less", "LessOrEqual", "Greater",
+                                       "GreaterOrEqual", "And",   "Or",    "Xor",  "Not"};
+constexpr std::string_view kTypedFloat[] = {"Add", "Sub",  "Mul",        "Div", "Max",  "Min",      "Abs",   "Neg", "Exp",
+                                            "Log", "Sqrt", "Reciprocal", "Erf", "Mish", "Softplus", "Floor", "Ceil"};
+constexpr std::string_view kTypedInteger[] = {"Add", "Sub",  "Mul",        "Max",       "Min",       "Abs",
+                                              "Neg", "Relu", "BitwiseAnd", "BitwiseOr", "BitwiseXor"};
+
 template <size_t N>
 bool one_of(const ir::Node& node, const std::string_view (&names)[N]) {
   return node.op->domain == "" && std::find(std::begin(names), std::end(names), node.op->name) != std::end(names);
@@ -22,6 +30,16 @@ bool one_of(const ir::Node& node, const std::string_view (&names)[N]) {
 
 bool all_f32(const Site& site, const ir::Node& node) {
   const auto fits = [&](ir::ValueId v) { return v == ir::kNone || is_f32(site.fact(v)); };
+  return std::all_of(node.inputs.begin(), node.inputs.end(), fits) && std::all_of(node.outputs.begin(), node.outputs.end(), fits);
+}
+
+bool fits_lane(ElementType type) {
+  return type == ElementType::boolean || ((is_float(type) || is_integer(type)) && bits(type) >= 8 && bits(type) <= 32 &&
+                                          type != ElementType::u32 && !contains(type_sets::kFloat8, type));
+}
+
+bool in_lanes(const Site& site, const ir::Node& node) {
+  const auto fits = [&](ir::ValueId v) { return v == ir::kNone || fits_lane(site.fact(v).type) || scalar(site, v); };
   return std::all_of(node.inputs.begin(), node.inputs.end(), fits) && std::all_of(node.outputs.begin(), node.outputs.end(), fits);
 }
 
@@ -82,9 +100,15 @@ bool is_tail_binary(const Site& site, const ir::Node& node) {
 }
 
 bool is_eltwise(const Site& site, const ir::Node& node) {
-  if (node.op == nullptr || node.outputs.size() != 1) return false;
+  if (node.op == nullptr || node.outputs.size() != 1 || node.inputs.empty()) return false;
   if (is_tail_unary(site, node) || is_tail_binary(site, node)) return true;
-  return one_of(node, kEltwiseMore) && all_f32(site, node);
+  if (one_of(node, kEltwiseMore) && all_f32(site, node)) return true;
+  if (!in_lanes(site, node)) return false;
+  const ElementType from = site.fact(node.inputs[0]).type, to = site.fact(node.outputs[0]).type;
+  if (one_of(node, kTyped)) return !(node.is("Cast") && from == ElementType::i32 && to == ElementType::bf16);
+  if (node.is("Pow") && is_float(from)) return scalar(site, node.inputs[1]).has_value();
+  if (is_float(from)) return (one_of(node, kTailUnary) && constant_parameters(site, node)) || one_of(node, kTypedFloat);
+  return one_of(node, kTypedInteger) && node.inputs.size() <= 2;
 }
 
 std::string_view main_kind(const Site& site, const ir::Node& node) {
