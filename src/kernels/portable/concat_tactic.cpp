@@ -1,9 +1,9 @@
 // Concat by runs of bytes: plain along any axis, blocked16 along any axis where whole blocks meet.
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "base/format.hpp"
+#include "kernels/portable/runs.hpp"
 #include "kernels/registry.hpp"
 #include "ops/concat.hpp"
 
@@ -15,7 +15,7 @@ using tactic::Fault;
 using tactic::Format;
 using tactic::TensorDesc;
 
-constexpr int64_t kBlock = 16;
+constexpr int64_t kBlock = 16, kBlockBytes = 16384;
 
 /// The extents of a tensor's buffer; blocked16: N, blocks, spatial..., 16.
 Dims buffer_dims(const Dims& dims, Format format) {
@@ -66,12 +66,15 @@ class ConcatKernel final : public tactic::Kernel {
     auto task = [&](int thread, int threads) {
       const bool by_outer = outer_ >= 2 * threads;
       const Team::Range outer = by_outer ? Team::share(outer_, thread, threads) : Team::Range{0, outer_};
-      for (int64_t o = outer.begin; o < outer.end; ++o) {
+      // So many rows at a time that they stay in cache until every part is in.
+      const int64_t step = std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(out_run_, 1));
+      for (int64_t o = outer.begin; o < outer.end; o += step) {
+        const int64_t rows = std::min(step, outer.end - o);
         for (const Part& part : parts_) {
           const Team::Range bytes = by_outer ? Team::Range{0, part.bytes} : Team::share(part.bytes, thread, threads);
-          std::memcpy(static_cast<std::byte*>(exec.outputs[0]) + o * out_run_ + part.at + bytes.begin,
-                      static_cast<const std::byte*>(exec.inputs[part.input]) + o * part.bytes + bytes.begin,
-                      static_cast<size_t>(bytes.end - bytes.begin));
+          runs::copy_rows(static_cast<std::byte*>(exec.outputs[0]) + o * out_run_ + part.at + bytes.begin, out_run_,
+                          static_cast<const std::byte*>(exec.inputs[part.input]) + o * part.bytes + bytes.begin, part.bytes,
+                          bytes.end - bytes.begin, rows);
         }
       }
     };

@@ -13,7 +13,7 @@ struct Wide {
 
 namespace runs {
 
-constexpr int64_t kShort = 256;  ///< from here on memcpy is better
+constexpr int64_t kShort = 48;  ///< from here on memcpy is better
 
 template <class T>
 inline void move(std::byte* to, const std::byte* from) {

@@ -14,7 +14,8 @@ class StridedCopy {
   struct Axis {
     int64_t extent, from_stride, to_stride;
   };
-  /// `width`: bytes of one element, 1, 2, 4, 8 or 16. No extent may be 0.
+  static constexpr size_t kMostAxes = 32;
+  /// `width`: bytes of one element, 1, 2, 4, 8 or 16. No extent may be 0; at most kMostAxes axes.
   StridedCopy(std::vector<Axis> axes, int64_t from_offset, int64_t to_offset, int width);
 
   /// The share of one thread. Allocates nothing.
