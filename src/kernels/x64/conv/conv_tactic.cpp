@@ -9,6 +9,7 @@
 #include "base/format.hpp"
 #include "kernels/registry.hpp"
 #include "kernels/x64/conv/layer.hpp"
+#include "kernels/x64/conv/tiling.hpp"
 #include "kernels/x64/gemm/microkernel.hpp"
 
 namespace slipway::kernels {
@@ -61,18 +62,6 @@ struct Sum {
   std::vector<int64_t> offsets, rest_offsets;
 };
 
-/// Rows (pixels) of one tile and where they begin.
-struct Tile {
-  int64_t in_offset = 0, out_pixel = 0;  ///< input (or strip) in bytes, output in pixels
-  int kind = 0;                          ///< which kernel
-};
-
-/// Tiles that are done for all output channels before the next.
-struct Chunk {
-  int64_t first_tile = 0, end_tile = 0;
-  int64_t first_row = 0;  ///< of outputs, where strips are used
-};
-
 class ConvKernel final : public tactic::Kernel {
  public:
   static Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, Layer layer, tactic::BuildContext& context) {
@@ -90,7 +79,8 @@ class ConvKernel final : public tactic::Kernel {
   }
 
   std::string describe() const override {
-    return fmt::format("{}x{}{}", tile_rows_, panel_, layer_.plain_input ? ", plain input" : "");
+    return fmt::format("{}x{}{}", (panels() > 1 ? whole_ : last_).tiling.most_rows(), panel_,
+                       layer_.plain_input ? ", plain input" : "");
   }
 
  private:
@@ -100,13 +90,14 @@ class ConvKernel final : public tactic::Kernel {
     threads_ = query.machine.threads;
     in_image_ = layer_.planes() * layer_.width() * win.h.in * win.w.in;
     out_image_ = layer_.out_blocks() * kBlock * layer_.out_pixels();
-    // Two zmm a row, or two ymm, whose 6 rows read a panel half as often as 3 rows of four.
+    // Two zmm a row, or two ymm, whose 6 rows read a panel half as often as 3 rows of four; three where these are all.
     panel_ = query.machine.isa >= Isa::avx512 && layer_.group_out() > kBlock ? 32 : 16;
+    if (query.machine.isa < Isa::avx512 && conv::whole_halves(layer_.group_out()) == 24) panel_ = 24;
     if (win.has_halo()) choose_strips(query.machine.isa);
     make_sum();
-    make_tiles(query.machine.isa);
-    make_chunks();
-    TRY(make_kernels(query.machine.isa));
+    make_chunks(query.machine.isa);
+    if (panels() > 1) whole_ = TRY(make_columns(query.machine.isa, panel_));
+    last_ = TRY(make_columns(query.machine.isa, last_columns()));
     weights_ = TRY(pack_weights(context));
     if (strip_rows_ > 0) context.book_scratch(static_cast<size_t>(threads_ * strip_floats()) * sizeof(float));
     operands_ = TRY(conv::TailOperands::make(layer_.tail, conv::pack_channels(layer_.out_channels), context));
@@ -121,7 +112,7 @@ class ConvKernel final : public tactic::Kernel {
     const int64_t row_bytes = win.h.stride * win.padded_w() * layer_.planes() * layer_.pixel_bytes();
     const int64_t most = std::max<int64_t>(1, std::clamp(weight_bytes(), kLeastStripBytes, kMostStripBytes) / row_bytes);
     const int64_t strips = (win.h.out + most - 1) / most, even = (win.h.out + strips - 1) / strips;
-    const int64_t joined = joined_rows(isa);
+    const int64_t joined = tiling_spec(isa, panel_).joined_rows();
     strip_rows_ = (even + joined - 1) / joined * joined;
   }
   int64_t strip_height() const {
@@ -163,97 +154,55 @@ class ConvKernel final : public tactic::Kernel {
   }
 
   int64_t panels() const { return (layer_.group_out() + panel_ - 1) / panel_; }
-  int64_t in_offset_of(int64_t pixel) const {
-    const Window2d& win = layer_.window;
-    const int64_t row = pixel / win.w.out, ox = pixel % win.w.out, oy = strip_rows_ > 0 ? row % strip_rows_ : row;
-    return (oy * win.h.stride * win.padded_w() + ox * win.w.stride) * layer_.pixel_bytes();
-  }
-  /// Rows of outputs in one tile: several where they are short.
-  int64_t joined_rows(Isa isa) const { return std::max<int64_t>(1, gemm::max_rows(isa, panel_) / layer_.window.w.out); }
+  int last_columns() const { return static_cast<int>(conv::whole_halves(layer_.group_out()) - (panels() - 1) * panel_); }
 
-  /// Splits the output pixels into tiles of at most the registers' rows: an even split of the whole image where rows of pixels
-  /// run on without a gap, else of each row; short rows are joined in one tile with a displacement for each pixel.
-  void make_tiles(Isa isa) {
-    const Window2d& win = layer_.window;
-    const int64_t most = gemm::max_rows(isa, panel_), pixels = layer_.out_pixels();
-    const bool flat = strip_rows_ == 0 && win.w.stride == 1 && win.h.stride == 1 && win.w.out == win.w.in;
-    const auto split = [&](int64_t begin, int64_t count) {
-      const int64_t parts = (count + most - 1) / most;
-      for (int64_t i = 0; i < parts; ++i) {
-        const Team::Range r = Team::share(count, static_cast<int>(i), static_cast<int>(parts));
-        add_tile(begin + r.begin, r.end - r.begin, flat);
-      }
-    };
-    if (flat) {
-      split(0, pixels);
-    } else if (joined_rows(isa) == 1) {
-      for (int64_t y = 0; y < win.h.out; ++y) split(y * win.w.out, win.w.out);
-    } else {
-      const int64_t rows = joined_rows(isa);
-      for (int64_t y = 0; y < win.h.out; y += rows) add_tile(y * win.w.out, std::min(rows, win.h.out - y) * win.w.out, false);
-    }
+  conv::TilingSpec tiling_spec(Isa isa, int columns) const {
+    return {isa, columns, layer_.window, layer_.pixel_bytes(), strip_rows_, chunks_};
   }
 
-  /// Strips, or an even split of the tiles into chunks of input that stay in L2.
-  void make_chunks() {
-    const auto tiles = static_cast<int64_t>(tiles_.size());
-    if (strip_rows_ == 0) {
-      const int64_t tile_bytes = std::max<int64_t>(1, in_image_ * 4 / tiles),
-                    most = std::max<int64_t>(1, kChunkBytes / tile_bytes);
-      const auto count = static_cast<int>((tiles + most - 1) / most);
-      for (int i = 0; i < count; ++i) {
-        const Team::Range r = Team::share(tiles, i, count);
-        chunks_.push_back({r.begin, r.end, 0});
-      }
-      return;
+  /// Strips, or an even split of the pixels into chunks of input that stay in L2.
+  void make_chunks(Isa isa) {
+    const int64_t pixels = layer_.out_pixels(), width = layer_.window.w.out;
+    const conv::TilingSpec tiling = tiling_spec(isa, panel_);
+    const int64_t unit = tiling.flat() ? tiling.most_rows() : tiling.joined_rows() * width, units = (pixels + unit - 1) / unit;
+    const int64_t wanted = strip_rows_ > 0 ? (pixels + strip_rows_ * width - 1) / (strip_rows_ * width)
+                                           : (in_image_ * 4 + kChunkBytes - 1) / kChunkBytes;
+    const auto count = static_cast<int>(std::clamp<int64_t>(wanted, 1, units));
+    for (int i = 0; i < count; ++i) {
+      const int64_t begin = strip_rows_ > 0 ? i * strip_rows_ * width : Team::share(units, i, count).begin * unit;
+      chunks_.push_back(begin);
     }
-    for (int64_t t = 0; t < tiles; ++t) {
-      const int64_t row = tiles_[static_cast<size_t>(t)].out_pixel / layer_.window.w.out;
-      if (chunks_.empty() || row >= chunks_.back().first_row + strip_rows_) chunks_.push_back({t, t, row});
-      chunks_.back().end_tile = t + 1;
-    }
+    chunks_.push_back(pixels);
   }
 
-  void add_tile(int64_t pixel, int64_t rows, bool flat) {
-    std::vector<int32_t> displacements;
-    const int64_t base = in_offset_of(pixel);
-    bool even = true;
-    const int64_t step = layer_.window.w.stride * layer_.pixel_bytes();
-    for (int64_t i = 0; i < rows; ++i) {
-      displacements.push_back(static_cast<int32_t>((flat ? i * step : in_offset_of(pixel + i) - base)));
-      even = even && displacements.back() == i * step;
-    }
-    const gemm::Rows a = even ? gemm::Rows::apart(static_cast<int32_t>(step)) : gemm::Rows::at(displacements);
-    int kind = 0;
-    for (; kind < static_cast<int>(kinds_.size()); ++kind) {
-      if (kinds_[static_cast<size_t>(kind)].rows == rows && kinds_[static_cast<size_t>(kind)].a == a) break;
-    }
-    if (kind == static_cast<int>(kinds_.size())) kinds_.push_back({static_cast<int>(rows), a, nullptr, nullptr});
-    tile_rows_ = std::max(tile_rows_, static_cast<int>(rows));
-    tiles_.push_back({flat ? pixel * step : base, pixel, kind});
-  }
+  /// Tiles of so many output channels and their code.
+  struct Columns {
+    conv::Tiling tiling;
+    std::vector<std::shared_ptr<const Microkernel>> kernels;  ///< by kind
 
-  Status make_kernels(Isa isa) {
-    for (Kind& kind : kinds_) {
-      for (const bool last : {false, true}) {
-        if (!last && panels() == 1) continue;
-        MicrokernelSpec spec;
-        spec.isa = isa;
-        spec.rows = kind.rows;
-        spec.columns = last ? static_cast<int>(conv::whole_halves(layer_.group_out()) - (panels() - 1) * panel_) : panel_;
-        spec.panel_columns = panel_;
-        spec.k = sum_.k;
-        if (isa >= Isa::avx512 && weight_bytes() > kPrefetchedWeights) spec.prefetch = kPrefetchBytes;
-        spec.rest = sum_.rest;
-        spec.batched = true;
-        spec.a_rows = kind.a;
-        spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(kBlock * 4));
-        spec.c_block_columns = static_cast<int>(kBlock);
-        if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
-        (last ? kind.last : kind.whole) = TRY(Microkernel::make(spec));
-      }
+    int64_t tiles(size_t chunk) const { return tiling.first.empty() ? 0 : tiling.first[chunk + 1] - tiling.first[chunk]; }
+  };
+
+  Result<Columns> make_columns(Isa isa, int columns) const {
+    Columns made;
+    made.tiling = conv::Tiling::make(tiling_spec(isa, columns));
+    for (const conv::Tiling::Kind& kind : made.tiling.kinds) {
+      MicrokernelSpec spec;
+      spec.isa = isa;
+      spec.rows = kind.rows;
+      spec.columns = columns;
+      spec.panel_columns = panel_;
+      spec.k = sum_.k;
+      if (isa >= Isa::avx512 && weight_bytes() > kPrefetchedWeights) spec.prefetch = kPrefetchBytes;
+      spec.rest = sum_.rest;
+      spec.batched = true;
+      spec.a_rows = kind.a;
+      spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(kBlock * 4));
+      spec.c_block_columns = static_cast<int>(kBlock);
+      if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+      made.kernels.push_back(TRY(Microkernel::make(spec)));
     }
-    return {};
+    return made;
   }
 
   /// Panels of 32 output channels, each with its k-steps in the order of the sum.
@@ -300,78 +249,76 @@ class ConvKernel final : public tactic::Kernel {
     return context.pack(1, packing);
   }
 
-  /// Every thread takes an even part of all tiles of all images and panels, in the order image, chunk, group, panel, tile: parts
-  /// may begin and end within a panel.
+  /// Every thread takes an even part of all tiles, in the order image, chunk, group, panel, tile: parts may begin and end within
+  /// a panel.
   void run_part(const Exec& exec, int thread, int threads) const {
-    const auto tiles = static_cast<int64_t>(tiles_.size()), columns = layer_.groups * panels();
-    const Team::Range mine = Team::share(layer_.batch * columns * tiles, thread, threads);
+    const int64_t panels = this->panels();
+    const auto last_tiles = static_cast<int64_t>(last_.tiling.tiles.size()),
+               whole = static_cast<int64_t>(whole_.tiling.tiles.size());
+    const Team::Range mine = Team::share(layer_.batch * layer_.groups * ((panels - 1) * whole + last_tiles), thread, threads);
     auto* strip = reinterpret_cast<float*>(exec.scratch) + (strip_rows_ > 0 ? thread * strip_floats() : 0);
     MicrokernelArgs args;
     args.a_offsets = sum_.offsets.data();
     args.batch = static_cast<int64_t>(sum_.offsets.size());
     args.rest_offsets = sum_.rest_offsets.data();
     args.rest_batch = static_cast<int64_t>(sum_.rest_offsets.size());
-    for (int64_t n = mine.begin / (columns * tiles); n * columns * tiles < mine.end; ++n) {
+    int64_t at = 0;  // tiles of all pieces before
+    for (int64_t n = 0; n < layer_.batch && at < mine.end; ++n) {
       const float* image = static_cast<const float*>(exec.inputs[0]) + n * in_image_;
-      for (const Chunk& chunk : chunks_) {
-        const int64_t first = (n * tiles + chunk.first_tile) * columns, length = chunk.end_tile - chunk.first_tile;
-        const int64_t begin = std::max(mine.begin, first), end = std::min(mine.end, first + length * columns);
-        if (begin >= end) continue;
-        if (strip_rows_ > 0) fill_strip(chunk, image, strip);
-        const float* source = strip_rows_ > 0 ? strip : image;
-        for (int64_t column = (begin - first) / length; column * length < end - first; ++column) {
-          const int64_t from = std::max(begin - first - column * length, int64_t{0});
-          run_column(exec, args, source, n, column, chunk.first_tile + from,
-                     chunk.first_tile + std::min(end - first - column * length, length));
+      for (size_t chunk = 0; chunk + 1 < chunks_.size() && at < mine.end; ++chunk) {
+        bool filled = strip_rows_ == 0;
+        for (int64_t column = 0; column < layer_.groups * panels && at < mine.end; ++column) {
+          const Columns& columns = column % panels + 1 == panels ? last_ : whole_;
+          const int64_t count = columns.tiles(chunk), first = columns.tiling.first[chunk];
+          const int64_t begin = std::max(mine.begin - at, int64_t{0}), end = std::min(mine.end - at, count);
+          at += count;
+          if (begin >= end) continue;
+          if (!filled) fill_strip(chunk, image, strip);
+          filled = true;
+          run_column(exec, args, strip_rows_ > 0 ? strip : image, n, column, {first + begin, first + end});
         }
       }
     }
   }
 
-  /// Tiles [first, end) of one panel of one group.
-  void run_column(const Exec& exec, MicrokernelArgs& args, const float* source, int64_t n, int64_t column, int64_t first,
-                  int64_t end) const {
+  /// Tiles of one panel of one group.
+  void run_column(const Exec& exec, MicrokernelArgs& args, const float* source, int64_t n, int64_t column,
+                  Team::Range tiles) const {
     const int64_t panels = this->panels(), panel = column % panels, g = column / panels, plane = layer_.out_pixels() * kBlock;
     const int64_t block = g * conv::blocks_of(layer_.group_out()) + panel * panel_ / kBlock;
     const auto* a = reinterpret_cast<const std::byte*>(source) + g * (layer_.group_in() / kBlock) * plane_bytes();
+    const Columns& columns = panel + 1 == panels ? last_ : whole_;
     args.b = reinterpret_cast<const float*>(weights_.get()) + column * panel_floats_;
-    for (int64_t t = first; t < end; ++t) {
-      const Tile& tile = tiles_[static_cast<size_t>(t)];
+    for (int64_t t = tiles.begin; t < tiles.end; ++t) {
+      const conv::Tiling::Tile& tile = columns.tiling.tiles[static_cast<size_t>(t)];
       const int64_t offset = n * out_image_ + block * plane + tile.out_pixel * kBlock;
       args.a = a + tile.in_offset;
       args.c = {static_cast<float*>(exec.outputs[0]) + offset, kBlock * 4, plane * 4};
       for (size_t i = 0; i < operands_.size(); ++i) {
         args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), kBlock * 4, plane * 4};
       }
-      const Kind& kind = kinds_[static_cast<size_t>(tile.kind)];
-      (panel + 1 == panels ? *kind.last : *kind.whole)(args);
+      (*columns.kernels[static_cast<size_t>(tile.kind)])(args);
     }
   }
 
-  void fill_strip(const Chunk& chunk, const float* image, float* strip) const {
+  void fill_strip(size_t chunk, const float* image, float* strip) const {
     const Window2d& win = layer_.window;
-    const int64_t first = chunk.first_row * win.h.stride, height = strip_height();
+    const int64_t first = chunks_[chunk] / win.w.out * win.h.stride, height = strip_height();
     conv::pad_strip(win, {first, std::min(height, win.padded_h() - first), height}, layer_.planes(), layer_.width(), image,
                     strip);
   }
 
-  struct Kind {
-    int rows;
-    gemm::Rows a;
-    std::shared_ptr<const Microkernel> whole, last;  ///< for all panels but the last, and the last
-  };
-
   Layer layer_;
   Sum sum_;
-  std::vector<Tile> tiles_;
-  std::vector<Chunk> chunks_;
-  std::vector<Kind> kinds_;
+  std::vector<int64_t>
+      chunks_;            ///< first pixel of each, and the end: their tiles are done for all output channels before the next
+  Columns whole_, last_;  ///< of all panels but the last, and of the last
   conv::TailOperands operands_;
   tactic::Packed weights_;
   int panel_ = 32;  ///< output channels of one tile
   int64_t in_image_ = 0, out_image_ = 0, panel_floats_ = 0;
   int64_t strip_rows_ = 0;  ///< output rows of a strip of padded input; 0: the input is read in place
-  int tile_rows_ = 0, threads_ = 1;
+  int threads_ = 1;
 };
 
 tactic::Verdict judge(const tactic::Query& query) {

@@ -49,7 +49,7 @@ struct Cut {
   int widest;
   int64_t left = 0, right = 0, repeats = 0;
 
-  explicit Cut(const RowSpec& spec) : widest(spec.isa >= Isa::avx512 || spec.columns.kernel <= 3 ? 8 : 4) {
+  explicit Cut(const RowSpec& spec) : widest(spec.isa >= Isa::avx512 ? 8 : 4) {
     const ops::WindowAxis& a = spec.columns;
     const Taps interior = interior_of(a);
     left = interior.begin == 0 ? 0 : std::max<int64_t>(interior.begin, widest);
@@ -128,29 +128,36 @@ class Generator {
     }
   }
 
-  /// `count` outputs from `output` on, which stands `offset` pixels past the pointers; both halves where a vector holds one.
+  /// `count` outputs from `output` on, which stands `offset` pixels past the pointers; where a vector holds half of them, both
+  /// halves of a tap row in turn, so that whole cache lines are read and written together.
   void pixels(int count, int64_t offset, int64_t output) {
-    for (shift_ = 0; shift_ < kPixelBytes; shift_ += int64_t{p_.lanes()} * 4) half_pixels(count, offset, output);
-  }
-
-  void half_pixels(int count, int64_t offset, int64_t output) {
-    std::vector<Vec> sums;
+    const int64_t halves = kBlock / p_.lanes();
+    std::vector<std::vector<Vec>> sums(static_cast<size_t>(halves));
     std::vector<Taps> taps;
     for (int i = 0; i < count; ++i) {
-      sums.push_back(s_.reduce == Reduce::max ? p_.constant(-std::numeric_limits<float>::infinity()) : p_.zero());
+      for (std::vector<Vec>& half : sums)
+        half.push_back(s_.reduce == Reduce::max ? p_.constant(-std::numeric_limits<float>::infinity()) : p_.zero());
       taps.push_back(taps_at(a_, output + i));
     }
     const Gpr row = p_.copy(in_), left = p_.copy(rows_);
     const Gpr weights = s_.reduce == Reduce::convolve ? p_.copy(weights_) : Gpr{};
     const jit::Label top = p_.label();
     p_.bind(top);
-    tap_row(sums, row, weights, offset, taps);
+    each_half([&](size_t half) { tap_row(sums[half], row, weights, offset, taps); });
     p_.add(row, tap_row_bytes_);
     if (s_.reduce == Reduce::convolve) p_.add(weights, a_.kernel * kPixelBytes);
     p_.sub(left, 1);
     p_.jump_if(left, Cond::gt, 0, top);
-    for (int i = 0; i < count; ++i)
-      finish(sums[static_cast<size_t>(i)], offset + i, ops::average_count(a_, output + i, s_.count_include_pad));
+    for (int i = 0; i < count; ++i) {
+      const int64_t counted = ops::average_count(a_, output + i, s_.count_include_pad);
+      each_half([&](size_t half) { finish(sums[half][static_cast<size_t>(i)], offset + i, counted); });
+    }
+  }
+
+  template <class Work>
+  void each_half(Work work) {
+    const int64_t bytes = int64_t{p_.lanes()} * 4;
+    for (shift_ = 0; shift_ < kPixelBytes; shift_ += bytes) work(static_cast<size_t>(shift_ / bytes));
   }
 
   void tap_row(const std::vector<Vec>& sums, Gpr row, Gpr weights, int64_t offset, const std::vector<Taps>& taps) {
