@@ -105,12 +105,12 @@ void GraphBuilder::add_outputs(const GraphProto& proto, Scope& scope) {
       continue;
     }
     Result<Fact> declared = guarded("its type", [&] { return load_result_fact(output.type, &graph_); });
-    const Fact& found = graph_.value(at->second).fact;
-    if (declared && !is_poisoned(at->second) && contradicts(*declared, found, runs_once(scope))) {
-      model_.problems.other(fail(ErrorCode::invalid_model, "it is declared {}, but is {}", to_string(*declared, &graph_.symbols),
-                                 to_string(found, &graph_.symbols)),
-                            where);
-      continue;
+    if (declared && !is_poisoned(at->second)) {
+      const Status agreed = agree(scope, output.name, *declared, graph_.value(at->second).fact, where);
+      if (!agreed) {
+        model_.problems.other(agreed.error(), where);
+        continue;
+      }
     }
     // Declared extents are not believed (they outlive edits of a model), but names for what inference left open are welcome.
     std::optional<ir::Shape>& shape = graph_.value(at->second).fact.shape;
@@ -150,9 +150,16 @@ Error GraphBuilder::missing_value(const Scope& scope, Text name) const {
   return fail(ErrorCode::invalid_model, "it reads '{}', which nothing makes", name);
 }
 
-bool contradicts(Fact declared, const Fact& found, bool extents) {
-  if (!extents) declared.shape.reset();
-  return !compatible(declared, found);
+Status GraphBuilder::agree(const Scope& scope, Text name, Fact declared, const Fact& found, std::string_view where) {
+  const auto contradiction = [&] {
+    return fail(ErrorCode::invalid_model, "'{}' is declared {}, but the operator gives {}", name,
+                to_string(declared, &graph_.symbols), to_string(found, &graph_.symbols));
+  };
+  Fact shapeless = declared;
+  shapeless.shape.reset();
+  if (!compatible(shapeless, found)) return contradiction();
+  if (runs_once(scope) && !compatible(declared, found)) model_.outdated.add(contradiction().message, where);
+  return {};
 }
 
 std::string GraphBuilder::unique_node_name(std::string name) {

@@ -66,6 +66,10 @@ class GraphBuilder {
   ir::ValueId add_poisoned(std::string name);
   bool is_poisoned(ir::ValueId id) const { return id < poisoned_.size() && poisoned_[id]; }
   Error missing_value(const Scope& scope, Text name) const;
+  /// Holds what the file declares of a result against what the operators give. Error: another kind or element type. Other ranks
+  /// and extents outlive edits of a model, such as another batch: they are noted, and what the operators give counts. Names of
+  /// extents contradict nothing.
+  Status agree(const Scope& scope, Text name, ir::Fact declared, const ir::Fact& found, std::string_view where);
   /// The extents that a body was traced with need not be those of its next run, or of its next call.
   bool runs_once(const Scope& scope) const { return depth_ == 0 && scope.frame.function == nullptr; }
   std::string unique_node_name(std::string name);
@@ -100,9 +104,5 @@ class GraphBuilder {
   std::vector<bool> poisoned_;
   std::unordered_map<std::string, size_t> node_names_;
 };
-
-/// What a file declares of a value cannot be: another kind or element type, or, where `extents` count, another rank or known
-/// extent. Names of extents contradict nothing.
-bool contradicts(ir::Fact declared, const ir::Fact& found, bool extents);
 
 }  // namespace slipway::import::onnx

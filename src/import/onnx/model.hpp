@@ -20,6 +20,16 @@ struct Frame {
   std::unordered_map<Text, ir::AttrValue> attributes;  ///< of the call, for attribute references
 };
 
+/// Declared shapes that the operators contradict: the first of them, and how many there are.
+struct OutdatedShapes {
+  std::string first;
+  size_t count = 0;
+
+  void add(std::string_view contradiction, std::string_view where) {
+    if (count++ == 0) first = std::string(contradiction) + " in '" + std::string(where) + "'";
+  }
+};
+
 class Model {
  public:
   Model(const ModelProto& proto, TensorSource tensor_source);
@@ -38,6 +48,7 @@ class Model {
   TensorSource source;
   bool disposable = false;  ///< the file's bytes are memory that nobody else reads
   Problems problems;
+  OutdatedShapes outdated;
 
  private:
   const ModelProto& proto_;

@@ -243,13 +243,12 @@ bool GraphBuilder::settle(Draft& draft, ValueId value, Text name, Fact inferred)
     Result<Fact> loaded = guarded("its type", [&] { return load_result_fact(at->second, nullptr); });
     if (loaded) declared = std::move(loaded).value();
   }
-  if (contradicts(declared, inferred, runs_once(draft.scope))) {
-    broken(draft, fail(ErrorCode::invalid_model, "'{}' is declared {}, but the operator gives {}", name, to_string(declared),
-                       to_string(inferred)));
+  const Status agreed = agree(draft.scope, name, declared, inferred, draft.label);
+  if (!agreed) {
+    broken(draft, agreed.error());
     return false;
   }
-  // Declared extents that inference left open are not believed: they outlive edits of a model, such as a batch made variable. The
-  // rank is.
+  // Of what inference left open the declared rank is believed, the extents are not.
   if (declared.shape) declared.shape->assign(declared.shape->size(), ir::Dim::unknown());
   if (declared.shape && inferred.shape) declared.shape.reset();
   graph_.value(value).fact = merge(inferred, declared);

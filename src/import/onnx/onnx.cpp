@@ -1,5 +1,6 @@
 #include "import/onnx/onnx.hpp"
 
+#include "base/log.hpp"
 #include "import/onnx/graph_builder.hpp"
 #include "import/onnx/limits.hpp"
 
@@ -37,6 +38,10 @@ Result<ir::Graph> read(const Input& input) {
   Result<ir::Graph> built = guarded("the model", [&] { return GraphBuilder(model, 0).build(proto.graph, model.frame(), {}); });
   if (!built) return built;
   if (!model.problems.empty()) return model.problems.error();
+  if (model.outdated.count != 0) {
+    log(LogLevel::warning, "{}{}: the shapes that the operators give are used", model.outdated.first,
+        model.outdated.count == 1 ? "" : fmt::format(" (and {} more like it)", model.outdated.count - 1));
+  }
   ir::Graph graph = std::move(built).value();
   for (const auto& [key, value] : proto.metadata) graph.metadata.insert_or_assign(std::string(key), std::string(value));
   graph.producer = proto.producer_name;

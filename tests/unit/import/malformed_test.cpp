@@ -1,5 +1,6 @@
 // Models that say something wrong: every one is refused at import, with one sentence that names the node or value and the reason.
 // Some forty good models of one node each are made wrong in every way that applies; what is wrong in one operator only follows.
+// (Declared shapes of results outlive edits of a model: they are not held against it.)
 #include <algorithm>
 #include <set>
 
@@ -182,18 +183,6 @@ const Mutation kMutations[] = {
      [](Parts& p, const Usage&) { return p.attributes.push_back(attr_int("no_such_attribute", 1)), true; }},
     {"an output of another type than declared",
      [](Parts& p, const Usage& u) { return p.outs[0] = value("o0", kString, u.outputs[0].shape), true; }},
-    {"an output of other extents than declared",
-     [](Parts& p, const Usage& u) {
-       std::vector<Extent> shape = u.outputs[0].shape;
-       shape.back() = std::get<int64_t>(shape.back()) + 1;
-       return p.outs[0] = value("o0", u.outputs[0].type, shape), true;
-     }},
-    {"an output of another rank than declared",
-     [](Parts& p, const Usage& u) {
-       std::vector<Extent> shape = u.outputs[0].shape;
-       shape.insert(shape.begin(), 1);
-       return p.outs[0] = value("o0", u.outputs[0].type, shape), true;
-     }},
     {"a cycle through itself", [](Parts& p, const Usage&) { return p.inputs[0] = "o0", true; }},
     {"a cycle through another node",
      [](Parts& p, const Usage&) {
