@@ -21,7 +21,11 @@ void add_build_options(CLI::App& command, ModelOptions& options) {
       ->check(CLI::PositiveNumber);
   command.add_option("--isa", options.isa,
                      "Use at most this instruction set: portable | avx2 | avx512 | avx512_vnni | avx512_bf16");
-  command.add_option("--precision", options.precision, "fp32")->check(CLI::IsMember({"fp32"}))->capture_default_str();
+  command
+      .add_option("--precision", options.precision,
+                  "What products compute in: fp32 | bf16 (inputs, outputs and sums stay fp32); an engine file keeps its own")
+      ->check(CLI::IsMember({"fp32", "bf16"}))
+      ->capture_default_str();
   command.add_option("--deterministic", options.deterministic, "Answers depend on neither batch, threads nor run")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
@@ -41,6 +45,7 @@ Result<engine::Options> engine_options(const ModelOptions& options) {
     }
     out.isa = *isa;
   }
+  out.precision = options.precision == "bf16" ? engine::Precision::bf16 : engine::Precision::fp32;
   out.deterministic = options.deterministic == "on";
   out.skipped_passes = options.skipped_passes;
   out.passes = !options.no_passes;

@@ -40,6 +40,7 @@ Result<std::shared_ptr<Engine>> Engine::from_graph(ir::Graph graph, const Option
     passes::Options pass_options;
     pass_options.skip = options.skipped_passes;
     pass_options.stop_after = options.stop_after;
+    pass_options.bf16 = options.precision == Precision::bf16;
     report = TRY(passes::run(graph, pass_options));
   } else {
     TRY(ir::infer_all(graph));

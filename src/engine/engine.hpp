@@ -15,13 +15,15 @@
 
 namespace slipway::engine {
 
-enum class Precision : uint8_t { fp32 };
+/// What products compute in. bf16: bfloat16 operands and results between products, sums in fp32.
+enum class Precision : uint8_t { fp32, bf16 };
 
 struct Options {
   Isa isa = detected_isa();
   int threads = 0;  ///< 0: every CPU the process may use
   bool deterministic = true;
-  bool passes = true;  ///< false: the imported graph as it is
+  Precision precision = Precision::fp32;  ///< of models; an engine file has been built in one
+  bool passes = true;                     ///< false: the imported graph as it is
   std::vector<std::string> skipped_passes;
   std::optional<size_t> stop_after;  ///< stop after N patches (bisecting)
   bool references_only = false;      ///< no tactic but the references

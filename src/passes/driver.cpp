@@ -39,6 +39,7 @@ class Driver {
     TRY(ir::infer_all(graph));
     ir::remove_dead_nodes(graph);
     for (const Stage& stage : stages_) {
+      if (stage.for_bf16 && !options_.bf16) continue;
       TRY(run_stage(graph, stage));
       if (stage.enters_subgraphs && depth < kMaxSubgraphDepth) {
         TRY(rewrite_subgraphs(graph, [&](ir::Graph& inner) { return run_inner(inner, depth + 1); }));

@@ -7,6 +7,7 @@
 namespace slipway::passes {
 
 struct Options {
+  bool bf16 = false;                 ///< products may round their operands to bfloat16
   std::vector<std::string> skip;     ///< passes left out, by name
   std::optional<size_t> stop_after;  ///< apply this many patches in total, then nothing more (to bisect a bad rewrite)
   bool verify = true;                ///< check the graph after each pass that changed it
@@ -37,6 +38,7 @@ struct Stage {
   std::vector<Pass> passes;
   int rounds = 1;
   bool enters_subgraphs = false;  ///< afterwards all stages run over the sub-graphs of the nodes
+  bool for_bf16 = false;          ///< runs only where bfloat16 is asked for
 };
 
 /// The most rounds that a stage asks for.

@@ -28,8 +28,14 @@ bool one_of(const ir::Node& node, const std::string_view (&names)[N]) {
   return node.op->domain == "" && std::find(std::begin(names), std::end(names), node.op->name) != std::end(names);
 }
 
-bool all_f32(const Site& site, const ir::Node& node) {
-  const auto fits = [&](ir::ValueId v) { return v == ir::kNone || is_f32(site.fact(v)); };
+/// Throughout f32, or throughout bf16.
+bool one_float(const Site& site, const ir::Node& node) {
+  if (node.outputs.empty() || node.outputs[0] == ir::kNone) return false;
+  const ir::Fact& result = site.fact(node.outputs[0]);
+  if (!is_f32(result) && !is_bf16(result)) return false;
+  const auto fits = [&](ir::ValueId v) {
+    return v == ir::kNone || (site.fact(v).is_tensor() && site.fact(v).type == result.type);
+  };
   return std::all_of(node.inputs.begin(), node.inputs.end(), fits) && std::all_of(node.outputs.begin(), node.outputs.end(), fits);
 }
 
@@ -92,17 +98,17 @@ Result<ir::ValueId> GroupBuilder::finish(ir::Patch& patch, std::string kind, std
 }
 
 bool is_tail_unary(const Site& site, const ir::Node& node) {
-  return one_of(node, kTailUnary) && all_f32(site, node) && constant_parameters(site, node);
+  return one_of(node, kTailUnary) && one_float(site, node) && constant_parameters(site, node);
 }
 
 bool is_tail_binary(const Site& site, const ir::Node& node) {
-  return one_of(node, kTailBinary) && node.inputs.size() == 2 && all_f32(site, node);
+  return one_of(node, kTailBinary) && node.inputs.size() == 2 && one_float(site, node);
 }
 
 bool is_eltwise(const Site& site, const ir::Node& node) {
   if (node.op == nullptr || node.outputs.size() != 1 || node.inputs.empty()) return false;
   if (is_tail_unary(site, node) || is_tail_binary(site, node)) return true;
-  if (one_of(node, kEltwiseMore) && all_f32(site, node)) return true;
+  if (one_of(node, kEltwiseMore) && is_f32(site.fact(node.outputs[0])) && one_float(site, node)) return true;
   if (!in_lanes(site, node)) return false;
   const ElementType from = site.fact(node.inputs[0]).type, to = site.fact(node.outputs[0]).type;
   if (one_of(node, kTyped)) return !(node.is("Cast") && from == ElementType::i32 && to == ElementType::bf16);
@@ -112,7 +118,7 @@ bool is_eltwise(const Site& site, const ir::Node& node) {
 }
 
 std::string_view main_kind(const Site& site, const ir::Node& node) {
-  if (node.op == nullptr || !all_f32(site, node)) return {};
+  if (node.op == nullptr || !one_float(site, node)) return {};
   if (node.is("Conv")) return "conv";
   if (node.is("ConvTranspose")) return "conv_transpose";
   if (node.is("MatMul")) return "matmul";

@@ -30,12 +30,12 @@ class GroupBuilder {
   std::map<ir::ValueId, ir::ValueId> inside_;  ///< outer value -> body value
 };
 
-/// f32, elementwise, and cheap enough to be computed where a kernel stores its result.
+/// f32 or bf16, elementwise, and cheap enough to be computed where a kernel stores its result.
 bool is_tail_unary(const Site& site, const ir::Node& node);
 bool is_tail_binary(const Site& site, const ir::Node& node);
-/// f32 elementwise operators that the eltwise kind holds.
+/// f32 or bf16 elementwise operators that the eltwise kind holds.
 bool is_eltwise(const Site& site, const ir::Node& node);
-/// Conv, ConvTranspose, MatMul or Gemm in f32: what a tail hangs on. Its kind, or empty.
+/// Conv, ConvTranspose, MatMul or Gemm in f32 or bf16: what a tail hangs on. Its kind, or empty.
 std::string_view main_kind(const Site& site, const ir::Node& node);
 
 }  // namespace slipway::passes

@@ -24,6 +24,9 @@ inline bool has_rank(const ir::Fact& fact) {
 inline bool is_f32(const ir::Fact& fact) {
   return fact.is_tensor() && fact.type == ElementType::f32;
 }
+inline bool is_bf16(const ir::Fact& fact) {
+  return fact.is_tensor() && fact.type == ElementType::bf16;
+}
 /// Surely the same extents: known or the same symbols.
 bool same_shape(const ir::Fact& a, const ir::Fact& b);
 /// Not known to differ in rank or in any extent.

@@ -5,6 +5,7 @@ namespace slipway::passes {
 Pass activations();
 Pass attention();
 Pass batch_norm();
+Pass bf16();
 Pass canonical_arithmetic();
 Pass common_subexpression();
 Pass constant_folding();
@@ -38,6 +39,8 @@ const std::vector<Stage>& pipeline() {
       {{canonical_arithmetic(), batch_norm(), layer_norm(), softmax(), gelu(), activations(), padding(), scale_shift(),
         transposes(), attention(), constant_folding(), no_op(), common_subexpression()},
        kManyRounds},
+      // Asked for: products in bfloat16. One cast a value, however many read it.
+      {{bf16(), common_subexpression(), no_op()}, kManyRounds, false, true},
       // Groups: from here on nodes have bodies.
       {{packed_attention(), squeeze_excite(), tail(), eltwise()}},
   };

@@ -24,7 +24,11 @@ TEST(Conformance, EveryTacticOnEverySample) {
   const Isa cap = detected_isa();
   std::map<std::string, int> accepted;
   for (const ops::Op* op : ops::all()) {
-    for (const ops::Sample& sample : op->make_samples()) {
+    std::vector<ops::Sample> samples = op->make_samples();
+    for (size_t i = 0, plain = samples.size(); i < plain; ++i) {
+      if (std::optional<ops::Sample> narrow = in_bf16(*op, samples[i])) samples.push_back(*std::move(narrow));
+    }
+    for (const ops::Sample& sample : samples) {
       const Result<Subject> subject = subject_of(*op, sample);
       if (!subject && subject.error().code == ErrorCode::unsupported) continue;
       if (!subject) {

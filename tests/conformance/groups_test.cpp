@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 
+#include "base/format.hpp"
 #include "conformance/harness.hpp"
 #include "kernels/registry.hpp"
 #include "ops/conv.hpp"
@@ -76,17 +77,17 @@ const std::vector<TailCase>& tails() {
 }
 
 /// The group that the passes make of main and tail, with its reference's answer.
-Result<Subject> grouped(const Main& main, const TailCase& tail) {
+Result<Subject> grouped(const Main& main, const TailCase& tail, ElementType type) {
   ir::Graph graph;
   std::vector<std::pair<std::string, ir::Value>> given;
   uint64_t seed = 1;
   const auto input = [&](const Dims& dims) {
-    given.emplace_back("x" + std::to_string(given.size()), sample::random(ElementType::f32, dims, -1, 1, ++seed));
-    return graph.add_input(given.back().first, ir::Fact::tensor(ElementType::f32, dims));
+    given.emplace_back("x" + std::to_string(given.size()), sample::random(type, dims, -1, 1, ++seed));
+    return graph.add_input(given.back().first, ir::Fact::tensor(type, dims));
   };
   const auto constant = [&](const Dims& dims) {
     ++seed;
-    return graph.add_constant("c" + std::to_string(seed), sample::random(ElementType::f32, dims, -1, 1, seed));
+    return graph.add_constant("c" + std::to_string(seed), sample::random(type, dims, -1, 1, seed));
   };
   std::vector<ir::ValueId> ins = {input(main.x)};
   for (const Dims& d : main.constants) ins.push_back(constant(d));
@@ -111,34 +112,41 @@ Result<Subject> grouped(const Main& main, const TailCase& tail) {
       if (found == given.end() && !info.is_constant()) return fail(ErrorCode::internal, "'{}' is nobody's", info.name);
       values.push_back(info.is_constant() ? ir::Value(info.constant) : found->second);
     }
-    return subject_of_node(graph, id, std::move(values), ops::Tolerance::rounding, main.label + "/" + tail.label);
+    return subject_of_node(graph, id, std::move(values), ops::Tolerance::rounding,
+                           fmt::format("{}/{}/{}", main.label, tail.label, name(type)));
   }
   return fail(ErrorCode::internal, "the passes made no group");
 }
 
 TEST(Conformance, EveryTacticOnGroups) {
   const Isa cap = detected_isa();
-  std::map<std::string_view, int> accepted;
-  for (const Main& main : mains()) {
-    for (const TailCase& tail : tails()) {
-      const Result<Subject> subject = grouped(main, tail);
-      ASSERT_TRUE(subject) << main.label << "/" << tail.label << ": " << subject.error().text();
-      for (const tactic::Tactic& tactic : kernels::all()) {
-        if (tactic.isa > cap || std::find(tactic.ops.begin(), tactic.ops.end(), "Group") == tactic.ops.end()) continue;
-        for (const int threads : {1, 2}) {
-          const Report report = check(*subject, tactic, cap, threads, tactic::Format::blocked16);
-          EXPECT_NE(report.outcome, Outcome::failed)
-              << tactic.name << " on " << subject->label << ", " << threads << " threads: " << report.text;
-          if (report.outcome == Outcome::passed) ++accepted[tactic.name];
+  std::map<std::pair<std::string_view, ElementType>, int> accepted;
+  for (const ElementType type : {ElementType::f32, ElementType::bf16}) {
+    for (const Main& main : mains()) {
+      for (const TailCase& tail : tails()) {
+        const Result<Subject> subject = grouped(main, tail, type);
+        ASSERT_TRUE(subject) << main.label << "/" << tail.label << ": " << subject.error().text();
+        for (const tactic::Tactic& tactic : kernels::all()) {
+          if (tactic.isa > cap || std::find(tactic.ops.begin(), tactic.ops.end(), "Group") == tactic.ops.end()) continue;
+          for (const int threads : {1, 2}) {
+            const Report report = check(*subject, tactic, cap, threads, tactic::Format::blocked16);
+            EXPECT_NE(report.outcome, Outcome::failed)
+                << tactic.name << " on " << subject->label << ", " << threads << " threads: " << report.text;
+            if (report.outcome == Outcome::passed) ++accepted[{tactic.name, type}];
+          }
         }
       }
     }
   }
-  for (const auto& [name, runs] : accepted) std::printf("%-32s %d runs\n", std::string(name).c_str(), runs);
+  for (const auto& [key, runs] : accepted)
+    std::printf("%-32s %-4s %d runs\n", std::string(key.first).c_str(), std::string(name(key.second)).c_str(), runs);
   if (cap < Isa::avx2) return;
   for (const std::string_view name : {"x64.conv_direct", "x64.winograd2", "x64.winograd4", "x64.winograd6", "x64.depthwise",
                                       "x64.conv_general", "x64.conv_transpose", "x64.conv_transpose_thin", "x64.gemm"}) {
-    EXPECT_GT(accepted[name], 0) << name << " took no group";
+    EXPECT_GT((accepted[{name, ElementType::f32}]), 0) << name << " took no group";
+  }
+  for (const std::string_view name : {"x64.gemm"}) {
+    EXPECT_GT((accepted[{name, ElementType::bf16}]), 0) << name << " took no group of bf16";
   }
 }
 

@@ -221,6 +221,22 @@ Result<Subject> subject_of(const ops::Op& op, const ops::Sample& sample) {
   return subject_of_node(graph, node, std::move(values), op.tolerance(), std::string(op.name) + "/" + sample.label);
 }
 
+std::optional<ops::Sample> in_bf16(const ops::Op& op, const ops::Sample& sample) {
+  ops::Sample out = sample;
+  bool any = false;
+  for (ops::SampleInput& input : out.inputs) {
+    const Tensor* t = input.value.tensor();
+    if (t == nullptr || t->type() != ElementType::f32) continue;
+    Tensor narrow(ElementType::bf16, t->dims());
+    for (int64_t i = 0; i < t->count(); ++i) store_double(narrow.data(), ElementType::bf16, i, *(t->as<float>() + i));
+    input.value = ir::Value(std::move(narrow));
+    any = true;
+  }
+  if (!any || !subject_of(op, out)) return std::nullopt;
+  out.label += "/bf16";
+  return out;
+}
+
 Report check(const Subject& subject, const tactic::Tactic& tactic, Isa isa, int threads, Format standing) {
   const ir::Node& node = subject.graph.node(subject.node);
   std::vector<TensorDesc> inputs, outputs;

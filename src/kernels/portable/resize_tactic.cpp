@@ -1,11 +1,13 @@
-// Resize of one or two spatial axes of f32 by nearest or linear, plain or blocked16: tables of positions and weights made at
-// build.
+// Resize of one or two spatial axes of f32 or bf16 by nearest or linear, plain or blocked16: tables of positions and weights made
+// at build.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "base/format.hpp"
+#include "base/low_precision.hpp"
 #include "kernels/registry.hpp"
 #include "ops/resize.hpp"
 
@@ -54,7 +56,7 @@ std::vector<Tap> taps_of(const ops::ResizeAttrs& attrs, const ops::ResizeAxis& a
 bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   const tactic::TensorDesc& x = query.inputs[0];
   const auto& attrs = query.node.attrs.as<ops::ResizeAttrs>();
-  if (x.type != ElementType::f32) return reason = "f32 only", false;
+  if (x.type != ElementType::f32 && x.type != ElementType::bf16) return reason = "f32 and bf16 only", false;
   if (x.dims.rank() < 3 || x.dims.rank() > 4) return reason = "one or two spatial axes only", false;
   if (x.dims.count() == 0 || query.outputs[0].dims.count() == 0) return reason = "empty", false;
   if (attrs.antialias || attrs.coordinate_transformation_mode == "tf_crop_and_resize")
@@ -84,23 +86,39 @@ bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   return true;
 }
 
+inline float widen(float x) {
+  return x;
+}
+inline float widen(BFloat16 x) {
+  return std::bit_cast<float>(uint32_t{x.bits} << 16);
+}
+inline void narrow(float x, float& to) {
+  to = x;
+}
+/// Rounds to nearest even; interpolated NaNs are quiet.
+inline void narrow(float x, BFloat16& to) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  const uint32_t rounded = x != x ? bits : bits + 0x7fff + (bits >> 16 & 1);
+  to = BFloat16::from_bits(static_cast<uint16_t>(rounded >> 16));
+}
+
 /// kLanes values stand at each position.
-template <int64_t kLanes>
+template <class Element, int64_t kLanes>
 class ResizeKernel final : public tactic::Kernel {
  public:
   explicit ResizeKernel(Work work) : work_(std::move(work)) {}
 
   Fault run(const Exec& exec) const noexcept override {
     const auto height = static_cast<int64_t>(work_.rows.size()), width = static_cast<int64_t>(work_.columns.size());
-    const auto* x = static_cast<const float*>(exec.inputs[0]);
-    auto* y = static_cast<float*>(exec.outputs[0]);
+    const auto* x = static_cast<const Element*>(exec.inputs[0]);
+    auto* y = static_cast<Element*>(exec.outputs[0]);
     auto task = [&](int thread, int threads) {
       const Team::Range range = Team::share(work_.planes * height, thread, threads);
       for (int64_t i = range.begin; i < range.end; ++i) {
-        const float* plane = x + i / height * work_.in_rows * work_.in_columns * kLanes;
+        const Element* plane = x + i / height * work_.in_rows * work_.in_columns * kLanes;
         const Tap& tap = work_.rows[static_cast<size_t>(i % height)];
-        const float* low = plane + tap.low * work_.in_columns * kLanes;
-        float* out = y + i * width * kLanes;
+        const Element* low = plane + tap.low * work_.in_columns * kLanes;
+        Element* out = y + i * width * kLanes;
         if (work_.linear) {
           linear_row(low, plane + tap.high * work_.in_columns * kLanes, tap.high_weight, out);
         } else {
@@ -115,20 +133,21 @@ class ResizeKernel final : public tactic::Kernel {
   std::string describe() const override { return work_.linear ? "linear" : "nearest"; }
 
  private:
-  void nearest_row(const float* in, float* out) const {
+  void nearest_row(const Element* in, Element* out) const {
     for (const Tap& c : work_.columns) {
-      std::memcpy(out, in + c.low * kLanes, kLanes * sizeof(float));
+      std::memcpy(out, in + c.low * kLanes, kLanes * sizeof(Element));
       out += kLanes;
     }
   }
 
-  void linear_row(const float* low, const float* high, float weight, float* out) const {
+  void linear_row(const Element* low, const Element* high, float weight, Element* out) const {
     for (const Tap& c : work_.columns) {
-      const float *a = low + c.low * kLanes, *b = low + c.high * kLanes, *d = high + c.low * kLanes, *e = high + c.high * kLanes;
+      const Element *a = low + c.low * kLanes, *b = low + c.high * kLanes, *d = high + c.low * kLanes,
+                    *e = high + c.high * kLanes;
       for (int64_t l = 0; l < kLanes; ++l) {
-        const float upper = a[l] * (1 - c.high_weight) + b[l] * c.high_weight;
-        const float lower = d[l] * (1 - c.high_weight) + e[l] * c.high_weight;
-        out[l] = upper * (1 - weight) + lower * weight;
+        const float upper = widen(a[l]) * (1 - c.high_weight) + widen(b[l]) * c.high_weight;
+        const float lower = widen(d[l]) * (1 - c.high_weight) + widen(e[l]) * c.high_weight;
+        narrow(upper * (1 - weight) + lower * weight, out[l]);
       }
       out += kLanes;
     }
@@ -154,12 +173,12 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
   Work work;
   std::string reason;
   if (!read_work(query, work, reason)) return Error(ErrorCode::internal, reason);
+  const bool blocked = verdict.output(0) == Format::blocked16, narrow = query.inputs[0].type == ElementType::bf16;
   std::unique_ptr<tactic::Kernel> kernel;
-  if (verdict.output(0) == Format::blocked16) {
-    kernel = std::make_unique<ResizeKernel<kBlock>>(std::move(work));
-  } else {
-    kernel = std::make_unique<ResizeKernel<1>>(std::move(work));
-  }
+  if (narrow && blocked) kernel = std::make_unique<ResizeKernel<BFloat16, kBlock>>(std::move(work));
+  if (narrow && !blocked) kernel = std::make_unique<ResizeKernel<BFloat16, 1>>(std::move(work));
+  if (!narrow && blocked) kernel = std::make_unique<ResizeKernel<float, kBlock>>(std::move(work));
+  if (!narrow && !blocked) kernel = std::make_unique<ResizeKernel<float, 1>>(std::move(work));
   return kernel;
 }
 

@@ -2,9 +2,7 @@
 // computed too).
 #pragma once
 
-#include <cstring>
-
-#include "tactic/tactic.hpp"
+#include "kernels/x64/eltwise/tail.hpp"
 
 namespace slipway::conv {
 
@@ -19,16 +17,8 @@ inline int64_t whole_halves(int64_t channels) {
   return (channels + 7) / 8 * 8;
 }
 
-inline tactic::Packing pack_channels(int64_t channels) {
-  tactic::Packing packing;
-  packing.recipe = "channels/f32/16";
-  packing.bytes = static_cast<size_t>(blocks_of(channels) * kBlock) * sizeof(float);
-  packing.pack = [bytes = packing.bytes](const Tensor& from, std::byte* to) {
-    std::memset(to, 0, bytes);
-    std::memcpy(to, from.data(), from.bytes());
-  };
-  packing.unpack = [](const std::byte* from, Tensor& to) { std::memcpy(to.data(), from, to.bytes()); };
-  return packing;
+inline tactic::Packing pack_channels(int64_t channels, ElementType type = ElementType::f32) {
+  return eltwise::pack_channels(type, channels, blocks_of(channels) * kBlock);
 }
 
 }  // namespace slipway::conv

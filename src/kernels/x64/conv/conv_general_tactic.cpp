@@ -30,8 +30,10 @@ constexpr int64_t kMostPixels = 64, kVector = 16;
 struct Layer {
   std::array<ops::WindowAxis, 3> axes;  ///< depth, height, width; absent ones have extent 1
   int64_t batch = 1, in_channels = 1, out_channels = 1, groups = 1;
+  ElementType type = ElementType::f32;  ///< or bf16
   Tail tail;
 
+  int64_t element_bytes() const { return type == ElementType::bf16 ? 2 : 4; }
   int64_t group_in() const { return in_channels / groups; }
   int64_t group_out() const { return out_channels / groups; }
   int64_t taps() const { return axes[0].kernel * axes[1].kernel * axes[2].kernel; }
@@ -44,7 +46,9 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   const ops::GroupAttrs* group = ops::group_of(query.node);
   if (group != nullptr && group->kind != "conv") return reason = "not a convolution", false;
   const Dims &x = query.inputs[0].dims, &w = query.inputs[1].dims;
-  if (query.inputs[0].type != ElementType::f32) return reason = "f32 only", false;
+  layer.type = query.inputs[0].type;
+  if (layer.type != ElementType::f32 && layer.type != ElementType::bf16) return reason = "f32 and bf16 only", false;
+  if (query.inputs[1].type != layer.type || query.outputs[0].type != layer.type) return reason = "types differ", false;
   if (x.rank() < 3 || x.rank() > 5) return reason = "one to three spatial axes only", false;
   if (x.count() == 0 || w.count() == 0 || query.outputs[0].dims.count() == 0) return reason = "empty", false;
   if (!eltwise::read_tail(query, 1, true, layer.tail, reason)) return false;
@@ -76,7 +80,7 @@ class GeneralKernel final : public tactic::Kernel {
     auto task = [&](int thread, int threads) {
       if (thread >= threads_) return;
       const int64_t pieces = (layer_.out_plane() + pixels_ - 1) / pixels_;
-      auto* gathered = reinterpret_cast<float*>(exec.scratch) + thread * layer_.depth() * pixels_;
+      std::byte* gathered = exec.scratch + thread * gathered_bytes();
       const Team::Range range = Team::share(layer_.batch * layer_.groups * pieces, thread, std::min(threads, threads_));
       for (int64_t i = range.begin; i < range.end; ++i) {
         run_piece(exec, i / pieces / layer_.groups, i / pieces % layer_.groups, i % pieces * pixels_, gathered);
@@ -93,9 +97,10 @@ class GeneralKernel final : public tactic::Kernel {
 
   Status prepare(const tactic::Query& query, tactic::BuildContext& context) {
     threads_ = query.machine.threads;
-    const int64_t wanted = kPieceBytes / (layer_.depth() * 4) / kVector * kVector;
+    const gemm::Product product = layer_.type == ElementType::bf16 ? gemm::Product::bf16 : gemm::Product::f32;
+    const int64_t wanted = kPieceBytes / (layer_.depth() * layer_.element_bytes()) / kVector * kVector;
     pixels_ = std::min(std::clamp(wanted, kVector, kMostPixels), layer_.out_plane());
-    rows_ = std::min<int64_t>(gemm::max_rows(query.machine.isa, static_cast<int>(std::min(pixels_, kMostPixels))),
+    rows_ = std::min<int64_t>(gemm::max_rows(query.machine.isa, static_cast<int>(std::min(pixels_, kMostPixels)), product),
                               layer_.group_out());
     const int64_t last_pixels = layer_.out_plane() % pixels_, last_rows = layer_.group_out() % rows_;
     for (size_t r = 0; r < 2; ++r) {
@@ -104,40 +109,54 @@ class GeneralKernel final : public tactic::Kernel {
         if (rows == 0 || pixels == 0) continue;
         MicrokernelSpec spec;
         spec.isa = query.machine.isa;
+        spec.product = product;
+        spec.c_type = layer_.type;
         spec.rows = static_cast<int>(rows);
         spec.columns = static_cast<int>(pixels);
-        if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+        if (!layer_.tail.program.steps.empty()) {
+          spec.tail = layer_.tail.program;
+          spec.operand_types = layer_.tail.operand_types();
+        }
         kernels_[r][p] = TRY(Microkernel::make(spec));
       }
     }
-    context.book_scratch(static_cast<size_t>(threads_ * layer_.depth() * pixels_) * sizeof(float));
+    context.book_scratch(static_cast<size_t>(threads_ * gathered_bytes()));
     return {};
   }
 
-  void run_piece(const Exec& exec, int64_t n, int64_t g, int64_t pixel, float* gathered) const {
-    const int64_t plane = layer_.out_plane(), count = std::min(pixels_, plane - pixel), depth = layer_.depth();
-    gather(static_cast<const float*>(exec.inputs[0]) + (n * layer_.in_channels + g * layer_.group_in()) * layer_.in_plane(),
-           pixel, count, gathered);
+  int64_t gathered_bytes() const { return layer_.depth() * pixels_ * layer_.element_bytes(); }
+
+  void run_piece(const Exec& exec, int64_t n, int64_t g, int64_t pixel, std::byte* gathered) const {
+    const int64_t plane = layer_.out_plane(), count = std::min(pixels_, plane - pixel), depth = layer_.depth(),
+                  size = layer_.element_bytes();
+    const int64_t first = (n * layer_.in_channels + g * layer_.group_in()) * layer_.in_plane();
+    if (size == 2) {
+      gather(static_cast<const uint16_t*>(exec.inputs[0]) + first, pixel, count, reinterpret_cast<uint16_t*>(gathered));
+    } else {
+      gather(static_cast<const float*>(exec.inputs[0]) + first, pixel, count, reinterpret_cast<float*>(gathered));
+    }
     MicrokernelArgs args;
     args.b = gathered;
-    args.b_row_bytes = pixels_ * 4;
+    args.b_row_bytes = pixels_ * size;
     args.k = depth;
-    args.a_row_bytes = depth * 4;
+    args.a_row_bytes = depth * size;
     for (int64_t row = 0; row < layer_.group_out(); row += rows_) {
       const int64_t channel = g * layer_.group_out() + row, offset = (n * layer_.out_channels + channel) * plane + pixel;
-      args.a = static_cast<const float*>(exec.inputs[1]) + channel * depth;
-      args.c = {static_cast<float*>(exec.outputs[0]) + offset, plane * 4, 0};
+      args.a = static_cast<const std::byte*>(exec.inputs[1]) + channel * depth * size;
+      args.c = {static_cast<std::byte*>(exec.outputs[0]) + offset * size, plane * size, 0};
       for (size_t i = 0; i < layer_.tail.operands.size(); ++i) {
         const eltwise::TailOperand& o = layer_.tail.operands[i];
-        const auto* data = static_cast<const float*>(exec.inputs[o.input]);
-        args.operands[i + 1] = {data + (o.lie == Lie::full ? offset : o.lie == Lie::channel ? channel : 0), plane * 4, 0};
+        const auto* data = static_cast<const std::byte*>(exec.inputs[o.input]);
+        const int64_t at = o.lie == Lie::full ? offset : o.lie == Lie::channel ? channel : 0;
+        args.operands[i + 1] = {data + byte_size(o.type, at), plane * size, 0};
       }
       (*kernels_[row + rows_ <= layer_.group_out() ? 0 : 1][count == pixels_ ? 0 : 1])(args);
     }
   }
 
   /// [channel, tap][pixels_]: what each tap meets at `count` outputs from `pixel` on; zero outside the input.
-  void gather(const float* in, int64_t pixel, int64_t count, float* out) const {
+  template <class Element>
+  void gather(const Element* in, int64_t pixel, int64_t count, Element* out) const {
     const auto& [d, h, w] = layer_.axes;
     for (int64_t c = 0; c < layer_.group_in(); ++c, in += layer_.in_plane()) {
       for (int64_t kd = 0; kd < d.kernel; ++kd) {
@@ -149,7 +168,7 @@ class GeneralKernel final : public tactic::Kernel {
               const int64_t in_y = y * h.stride + kh * h.dilation - h.pad_begin,
                             in_z = z * d.stride + kd * d.dilation - d.pad_begin;
               if (in_y < 0 || in_y >= h.in || in_z < 0 || in_z >= d.in) {
-                std::memset(out + done, 0, static_cast<size_t>(run) * sizeof(float));
+                std::memset(out + done, 0, static_cast<size_t>(run) * sizeof(Element));
               } else {
                 gather_run(in + (in_z * h.in + in_y) * w.in, x * w.stride + kw * w.dilation - w.pad_begin, run, out + done);
               }
@@ -162,13 +181,14 @@ class GeneralKernel final : public tactic::Kernel {
   }
 
   /// `run` neighbouring outputs of one row; the first meets position `first` of the line, which may be outside.
-  void gather_run(const float* line, int64_t first, int64_t run, float* out) const {
+  template <class Element>
+  void gather_run(const Element* line, int64_t first, int64_t run, Element* out) const {
     const int64_t stride = layer_.axes[2].stride, extent = layer_.axes[2].in;
     const int64_t begin = std::min(run, first >= 0 ? 0 : (-first + stride - 1) / stride);
     const int64_t end = std::clamp<int64_t>((extent - first + stride - 1) / stride, begin, run);
-    std::fill(out, out + begin, 0.0f);
+    std::fill(out, out + begin, Element{});
     for (int64_t i = begin; i < end; ++i) out[i] = line[first + i * stride];
-    std::fill(out + end, out + run, 0.0f);
+    std::fill(out + end, out + run, Element{});
   }
 
   Layer layer_;

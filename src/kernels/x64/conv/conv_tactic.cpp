@@ -26,6 +26,7 @@ using tactic::Format;
 
 /// Channels up to which an input that stands plain is read so.
 constexpr int64_t kMostPlain = 8;
+constexpr int64_t kLineBytes = 64;
 /// Bytes of input that a chunk of pixel tiles may touch, so that it stays in L2 over all output channels.
 constexpr int64_t kChunkBytes = 256 << 10;
 /// The same of strips: as many as the weights that are read again for each, within these bounds.
@@ -42,7 +43,7 @@ struct Layer : conv::Layer {
   /// Channels side by side in the input, and how many such planes there are.
   int64_t width() const { return plain_input ? 1 : kBlock; }
   int64_t planes() const { return plain_input ? in_channels : in_blocks(); }
-  int64_t pixel_bytes() const { return width() * 4; }
+  int64_t pixel_bytes() const { return width() * element_bytes(); }
 };
 
 bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
@@ -95,16 +96,16 @@ class ConvKernel final : public tactic::Kernel {
     if (query.machine.isa < Isa::avx512 && conv::whole_halves(layer_.group_out()) == 24) panel_ = 24;
     if (win.has_halo()) choose_strips(query.machine.isa);
     make_sum();
+    weights_ = TRY(pack_weights(context));
+    if (strip_rows_ > 0) context.book_scratch(static_cast<size_t>(threads_ * strip_bytes()));
+    operands_ = TRY(conv::TailOperands::make(layer_.tail, layer_.out_channels, context));
     make_chunks(query.machine.isa);
     if (panels() > 1) whole_ = TRY(make_columns(query.machine.isa, panel_));
     last_ = TRY(make_columns(query.machine.isa, last_columns()));
-    weights_ = TRY(pack_weights(context));
-    if (strip_rows_ > 0) context.book_scratch(static_cast<size_t>(threads_ * strip_floats()) * sizeof(float));
-    operands_ = TRY(conv::TailOperands::make(layer_.tail, conv::pack_channels(layer_.out_channels), context));
     return {};
   }
 
-  int64_t weight_bytes() const { return layer_.group_in() * layer_.window.taps() * layer_.out_channels * 4; }
+  int64_t weight_bytes() const { return layer_.group_in() * layer_.window.taps() * layer_.out_channels * layer_.element_bytes(); }
 
   /// Output rows of a strip: even, and whole tiles of short rows.
   void choose_strips(Isa isa) {
@@ -123,7 +124,8 @@ class ConvKernel final : public tactic::Kernel {
     const Window2d& win = layer_.window;
     return (strip_rows_ > 0 ? strip_height() : win.h.in) * win.padded_w() * layer_.pixel_bytes();
   }
-  int64_t strip_floats() const { return layer_.planes() * plane_bytes() / 4; }
+  /// Of one thread, whole cache lines.
+  int64_t strip_bytes() const { return (layer_.planes() * plane_bytes() + kLineBytes - 1) / kLineBytes * kLineBytes; }
 
   /// Blocks of channels, filter rows, filter columns; the partial last block by itself. Of a plain input channels and filter
   /// rows.
@@ -140,7 +142,9 @@ class ConvKernel final : public tactic::Kernel {
     const int64_t channels = layer_.group_in(), whole = channels / kBlock;
     const auto taps_of = [&](int64_t block, std::vector<int64_t>& offsets) {
       for (int64_t r = 0; r < win.h.kernel; ++r) {
-        for (int64_t c = 0; c < win.w.kernel; ++c) offsets.push_back(block * plane + r * row + c * win.w.dilation * kBlock * 4);
+        for (int64_t c = 0; c < win.w.kernel; ++c) {
+          offsets.push_back(block * plane + r * row + c * win.w.dilation * layer_.pixel_bytes());
+        }
       }
     };
     for (int64_t b = 0; b < whole; ++b) taps_of(b, sum_.offsets);
@@ -157,7 +161,7 @@ class ConvKernel final : public tactic::Kernel {
   int last_columns() const { return static_cast<int>(conv::whole_halves(layer_.group_out()) - (panels() - 1) * panel_); }
 
   conv::TilingSpec tiling_spec(Isa isa, int columns) const {
-    return {isa, columns, layer_.window, layer_.pixel_bytes(), strip_rows_, chunks_};
+    return {isa, columns, layer_.window, layer_.pixel_bytes(), strip_rows_, chunks_, layer_.product()};
   }
 
   /// Strips, or an even split of the pixels into chunks of input that stay in L2.
@@ -166,7 +170,7 @@ class ConvKernel final : public tactic::Kernel {
     const conv::TilingSpec tiling = tiling_spec(isa, panel_);
     const int64_t unit = tiling.flat() ? tiling.most_rows() : tiling.joined_rows() * width, units = (pixels + unit - 1) / unit;
     const int64_t wanted = strip_rows_ > 0 ? (pixels + strip_rows_ * width - 1) / (strip_rows_ * width)
-                                           : (in_image_ * 4 + kChunkBytes - 1) / kChunkBytes;
+                                           : (in_image_ * layer_.element_bytes() + kChunkBytes - 1) / kChunkBytes;
     const auto count = static_cast<int>(std::clamp<int64_t>(wanted, 1, units));
     for (int i = 0; i < count; ++i) {
       const int64_t begin = strip_rows_ > 0 ? i * strip_rows_ * width : Team::share(units, i, count).begin * unit;
@@ -197,56 +201,75 @@ class ConvKernel final : public tactic::Kernel {
       spec.rest = sum_.rest;
       spec.batched = true;
       spec.a_rows = kind.a;
-      spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(kBlock * 4));
+      spec.product = layer_.product();
+      spec.c_type = layer_.type;
+      spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(kBlock * layer_.element_bytes()));
       spec.c_block_columns = static_cast<int>(kBlock);
-      if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+      if (!layer_.tail.program.steps.empty()) {
+        spec.tail = layer_.tail.program;
+        spec.operand_types = operands_.types();
+      }
       made.kernels.push_back(TRY(Microkernel::make(spec)));
     }
     return made;
   }
 
-  /// Panels of 32 output channels, each with its k-steps in the order of the sum.
+  /// Panels of output channels, each with its elements of the batch in the order of the sum, those in steps of 4 bytes: an odd
+  /// last one of bfloat16 beside zeros.
   Result<tactic::Packed> pack_weights(tactic::BuildContext& context) {
-    const Window2d& win = layer_.window;
-    const int64_t k_total = layer_.group_in() * win.taps();
-    panel_floats_ = k_total * panel_;
     const Layer& l = layer_;
-    tactic::Packing packing;
-    packing.recipe =
-        l.plain_input ? fmt::format("conv_plain/f32/n{}", panel_) : fmt::format("conv_blocked16/f32/n{}/g{}", panel_, l.groups);
-    packing.bytes = static_cast<size_t>(l.groups * panels() * panel_floats_) * sizeof(float);
-    const int64_t groups = l.groups, out = l.group_out(), in = l.group_in(), taps = win.taps();
-    const int64_t columns = panel_, count = panels();
-    const int64_t width = l.width();
-    // Visits every place of the packed form in order: f(index into the weights, or -1 where a panel is filled up).
-    const auto walk = [=](auto&& f) {
-      const auto step = [&](int64_t g, int64_t panel, int64_t c, int64_t tap) {
-        for (int64_t o = panel * columns; o < (panel + 1) * columns; ++o) f(o < out ? ((g * out + o) * in + c) * taps + tap : -1);
-      };
-      for (int64_t g = 0; g < groups; ++g) {
-        for (int64_t panel = 0; panel < count; ++panel) {
-          for (int64_t block = 0; block < in; block += width) {
-            for (int64_t tap = 0; tap < taps; ++tap) {
-              for (int64_t c = block; c < std::min(in, block + width); ++c) step(g, panel, c, tap);
-            }
-          }
+    const int64_t groups = l.groups, out = l.group_out(), in = l.group_in(), columns = panel_, count = panels();
+    const int64_t taps_h = l.window.h.kernel, taps_w = l.window.w.kernel, taps = l.window.taps();
+    const int64_t together = gemm::step_elements(l.product());
+    // Calls f(first index into the weights of one output channel, distance and number of those that follow in k).
+    const auto each_element = [=, plain = l.plain_input](auto&& f) {
+      for (int64_t block = 0; block < in; block += plain ? 1 : kBlock) {
+        for (int64_t i = 0; i < (plain ? taps_h : taps); ++i) {
+          plain ? f(block * taps + i * taps_w, int64_t{1}, taps_w) : f(block * taps + i, taps, std::min(in - block, kBlock));
         }
       }
     };
+    int64_t steps = 0;
+    each_element([&](int64_t, int64_t, int64_t k) { steps += (k + together - 1) / together; });
+    panel_bytes_ = steps * panel_ * 4;
+    // Visits every place of the packed form in order: f(index into the weights, or -1 where a panel or a step is filled up).
+    const auto walk = [=](auto&& f) {
+      for (int64_t panel = 0; panel < groups * count; ++panel) {
+        const int64_t first = panel / count * out, begin = panel % count * columns;
+        each_element([&](int64_t base, int64_t distance, int64_t k) {
+          for (int64_t i = 0; i < k; i += together) {
+            for (int64_t o = begin; o < begin + columns; ++o) {
+              for (int64_t part = i; part < i + together; ++part) {
+                f(o < out && part < k ? (first + o) * in * taps + base + part * distance : -1);
+              }
+            }
+          }
+        });
+      }
+    };
+    tactic::Packing packing;
+    packing.recipe = l.plain_input ? fmt::format("conv_plain/{}/n{}", slipway::name(l.type), panel_)
+                                   : fmt::format("conv_blocked16/{}/n{}/g{}", slipway::name(l.type), panel_, l.groups);
+    packing.bytes = static_cast<size_t>(groups * count * panel_bytes_);
+    l.type == ElementType::bf16 ? set_packing<uint16_t>(packing, walk) : set_packing<float>(packing, walk);
+    return context.pack(1, packing);
+  }
+
+  template <class Element, class Walk>
+  static void set_packing(tactic::Packing& packing, const Walk& walk) {
     packing.pack = [walk](const Tensor& from, std::byte* to) {
-      const auto* w = from.as<float>();
-      auto* p = reinterpret_cast<float*>(to);
-      walk([&](int64_t i) { *p++ = i < 0 ? 0.0f : w[i]; });
+      const auto* w = static_cast<const Element*>(from.data());
+      auto* p = reinterpret_cast<Element*>(to);
+      walk([&](int64_t i) { *p++ = i < 0 ? Element{} : w[i]; });
     };
     packing.unpack = [walk](const std::byte* from, Tensor& to) {
-      auto* w = to.as<float>();
-      const auto* p = reinterpret_cast<const float*>(from);
+      auto* w = static_cast<Element*>(to.data());
+      const auto* p = reinterpret_cast<const Element*>(from);
       walk([&](int64_t i) {
         if (i >= 0) w[i] = *p;
         ++p;
       });
     };
-    return context.pack(1, packing);
   }
 
   /// Every thread takes an even part of all tiles, in the order image, chunk, group, panel, tile: parts may begin and end within
@@ -256,7 +279,7 @@ class ConvKernel final : public tactic::Kernel {
     const auto last_tiles = static_cast<int64_t>(last_.tiling.tiles.size()),
                whole = static_cast<int64_t>(whole_.tiling.tiles.size());
     const Team::Range mine = Team::share(layer_.batch * layer_.groups * ((panels - 1) * whole + last_tiles), thread, threads);
-    auto* strip = reinterpret_cast<float*>(exec.scratch) + (strip_rows_ > 0 ? thread * strip_floats() : 0);
+    std::byte* strip = exec.scratch + (strip_rows_ > 0 ? thread * strip_bytes() : 0);
     MicrokernelArgs args;
     args.a_offsets = sum_.offsets.data();
     args.batch = static_cast<int64_t>(sum_.offsets.size());
@@ -264,7 +287,7 @@ class ConvKernel final : public tactic::Kernel {
     args.rest_batch = static_cast<int64_t>(sum_.rest_offsets.size());
     int64_t at = 0;  // tiles of all pieces before
     for (int64_t n = 0; n < layer_.batch && at < mine.end; ++n) {
-      const float* image = static_cast<const float*>(exec.inputs[0]) + n * in_image_;
+      const std::byte* image = static_cast<const std::byte*>(exec.inputs[0]) + n * in_image_ * layer_.element_bytes();
       for (size_t chunk = 0; chunk + 1 < chunks_.size() && at < mine.end; ++chunk) {
         bool filled = strip_rows_ == 0;
         for (int64_t column = 0; column < layer_.groups * panels && at < mine.end; ++column) {
@@ -282,29 +305,30 @@ class ConvKernel final : public tactic::Kernel {
   }
 
   /// Tiles of one panel of one group.
-  void run_column(const Exec& exec, MicrokernelArgs& args, const float* source, int64_t n, int64_t column,
+  void run_column(const Exec& exec, MicrokernelArgs& args, const std::byte* source, int64_t n, int64_t column,
                   Team::Range tiles) const {
     const int64_t panels = this->panels(), panel = column % panels, g = column / panels, plane = layer_.out_pixels() * kBlock;
     const int64_t block = g * conv::blocks_of(layer_.group_out()) + panel * panel_ / kBlock;
-    const auto* a = reinterpret_cast<const std::byte*>(source) + g * (layer_.group_in() / kBlock) * plane_bytes();
+    const int64_t size = layer_.element_bytes();
+    const std::byte* a = source + g * (layer_.group_in() / kBlock) * plane_bytes();
     const Columns& columns = panel + 1 == panels ? last_ : whole_;
-    args.b = reinterpret_cast<const float*>(weights_.get()) + column * panel_floats_;
+    args.b = weights_.get() + column * panel_bytes_;
     for (int64_t t = tiles.begin; t < tiles.end; ++t) {
       const conv::Tiling::Tile& tile = columns.tiling.tiles[static_cast<size_t>(t)];
       const int64_t offset = n * out_image_ + block * plane + tile.out_pixel * kBlock;
       args.a = a + tile.in_offset;
-      args.c = {static_cast<float*>(exec.outputs[0]) + offset, kBlock * 4, plane * 4};
+      args.c = {static_cast<std::byte*>(exec.outputs[0]) + offset * size, kBlock * size, plane * size};
       for (size_t i = 0; i < operands_.size(); ++i) {
-        args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), kBlock * 4, plane * 4};
+        args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), kBlock * size, plane * size};
       }
       (*columns.kernels[static_cast<size_t>(tile.kind)])(args);
     }
   }
 
-  void fill_strip(size_t chunk, const float* image, float* strip) const {
+  void fill_strip(size_t chunk, const std::byte* image, std::byte* strip) const {
     const Window2d& win = layer_.window;
     const int64_t first = chunks_[chunk] / win.w.out * win.h.stride, height = strip_height();
-    conv::pad_strip(win, {first, std::min(height, win.padded_h() - first), height}, layer_.planes(), layer_.width(), image,
+    conv::pad_strip(win, {first, std::min(height, win.padded_h() - first), height}, layer_.planes(), layer_.pixel_bytes(), image,
                     strip);
   }
 
@@ -315,8 +339,9 @@ class ConvKernel final : public tactic::Kernel {
   Columns whole_, last_;  ///< of all panels but the last, and of the last
   conv::TailOperands operands_;
   tactic::Packed weights_;
-  int panel_ = 32;  ///< output channels of one tile
-  int64_t in_image_ = 0, out_image_ = 0, panel_floats_ = 0;
+  int panel_ = 32;                        ///< output channels of one tile
+  int64_t in_image_ = 0, out_image_ = 0;  ///< elements
+  int64_t panel_bytes_ = 0;
   int64_t strip_rows_ = 0;  ///< output rows of a strip of padded input; 0: the input is read in place
   int threads_ = 1;
 };
@@ -325,8 +350,8 @@ tactic::Verdict judge(const tactic::Query& query) {
   Layer layer;
   std::string reason;
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(reason);
-  constexpr double kFlopsPerUs = 105e3;
-  const double image_us = layer.image_flops() / kFlopsPerUs;
+  const bool twice = layer.type == ElementType::bf16 && query.machine.isa >= Isa::avx512_bf16;
+  const double image_us = layer.image_flops() / (twice ? 200e3 : 105e3);
   return conv::blocked_verdict(query, layer.tail, layer.plain_input ? Format::plain : Format::blocked16,
                                1 + image_us * static_cast<double>(layer.batch) / query.machine.threads, "direct");
 }

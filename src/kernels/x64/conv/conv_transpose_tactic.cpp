@@ -134,7 +134,7 @@ class ConvTransposeKernel final : public tactic::Kernel {
     for (int64_t n = 0; n < layer_.batch; ++n) {
       const float* image = x + n * layer_.in_image();
       if (layer_.halo.has_halo()) {
-        conv::pad_blocks(layer_.halo, layer_.in_blocks(), kBlock, image, padded, exec.team);
+        conv::pad_blocks(layer_.halo, layer_.in_blocks(), kBlock * 4, image, padded, exec.team);
         image = padded;
       }
       auto task = [&](int thread, int threads) {
@@ -175,7 +175,7 @@ class ConvTransposeKernel final : public tactic::Kernel {
       context.book_scratch(static_cast<size_t>(layer_.halo.padded_h() * layer_.halo.padded_w() * layer_.in_blocks() * kBlock) *
                            sizeof(float));
     }
-    operands_ = TRY(conv::TailOperands::make(layer_.tail, conv::pack_channels(layer_.out_channels), context));
+    operands_ = TRY(conv::TailOperands::make(layer_.tail, layer_.out_channels, context));
     return {};
   }
 

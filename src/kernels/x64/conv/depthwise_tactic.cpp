@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "base/format.hpp"
+#include "base/low_precision.hpp"
 #include "kernels/registry.hpp"
 #include "kernels/x64/conv/layer.hpp"
 #include "kernels/x64/window/rows.hpp"
@@ -27,20 +28,22 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   return true;
 }
 
-/// [channels, 1, taps...] to [block][tap][16], zero beyond the channels.
-tactic::Packing pack_by_blocks(int64_t channels, int64_t taps) {
+/// [channels, 1, taps...] to [block][tap][16] of f32, zero beyond the channels.
+tactic::Packing pack_by_blocks(ElementType type, int64_t channels, int64_t taps) {
   const int64_t blocks = (channels + kBlock - 1) / kBlock;
   const auto place = [taps](int64_t c, int64_t t) { return (c / kBlock * taps + t) * kBlock + c % kBlock; };
   tactic::Packing packing;
-  packing.recipe = "depthwise/f32/16";
+  packing.recipe = fmt::format("depthwise/{}/16", slipway::name(type));
   packing.bytes = static_cast<size_t>(blocks * taps * kBlock) * sizeof(float);
   packing.pack = [=, bytes = packing.bytes](const Tensor& from, std::byte* to) {
     std::memset(to, 0, bytes);
-    for (int64_t i = 0; i < channels * taps; ++i) reinterpret_cast<float*>(to)[place(i / taps, i % taps)] = from.as<float>()[i];
+    for (int64_t i = 0; i < channels * taps; ++i) {
+      reinterpret_cast<float*>(to)[place(i / taps, i % taps)] = static_cast<float>(load_double(from.data(), type, i));
+    }
   };
   packing.unpack = [=](const std::byte* from, Tensor& to) {
     for (int64_t i = 0; i < channels * taps; ++i)
-      to.as<float>()[i] = reinterpret_cast<const float*>(from)[place(i / taps, i % taps)];
+      store_double(to.data(), type, i, reinterpret_cast<const float*>(from)[place(i / taps, i % taps)]);
   };
   return packing;
 }
@@ -52,12 +55,15 @@ class DepthwiseKernel final : public tactic::Kernel {
     spec.isa = query.machine.isa;
     spec.reduce = window::Reduce::convolve;
     spec.columns = layer.window.w;
-    spec.tap_row_bytes = layer.window.h.dilation * layer.window.w.in * kBlock * 4;
+    spec.tap_row_bytes = layer.window.h.dilation * layer.window.w.in * kBlock * layer.element_bytes();
+    spec.type = layer.type;
     spec.tail = layer.tail.program;
-    std::unique_ptr<DepthwiseKernel> kernel(new DepthwiseKernel(std::move(layer), TRY(window::RowKernel::make(spec))));
+    std::unique_ptr<DepthwiseKernel> kernel(new DepthwiseKernel(std::move(layer)));
     const Layer& l = kernel->layer_;
-    kernel->weights_ = TRY(context.pack(1, pack_by_blocks(l.in_channels, l.window.taps())));
-    kernel->operands_ = TRY(conv::TailOperands::make(l.tail, conv::pack_channels(l.in_channels), context));
+    kernel->weights_ = TRY(context.pack(1, pack_by_blocks(l.type, l.in_channels, l.window.taps())));
+    kernel->operands_ = TRY(conv::TailOperands::make(l.tail, l.in_channels, context));
+    spec.operand_types = kernel->operands_.types();
+    kernel->code_ = TRY(window::RowKernel::make(spec));
     return std::unique_ptr<tactic::Kernel>(std::move(kernel));
   }
 
@@ -74,7 +80,7 @@ class DepthwiseKernel final : public tactic::Kernel {
   std::string describe() const override { return fmt::format("{}x{}", layer_.window.h.kernel, layer_.window.w.kernel); }
 
  private:
-  DepthwiseKernel(Layer layer, window::RowKernel code) : layer_(std::move(layer)), code_(std::move(code)) {}
+  explicit DepthwiseKernel(Layer layer) : layer_(std::move(layer)) {}
 
   /// One output row of one plane (batch and block).
   void row(const Exec& exec, int64_t plane, int64_t y) const {
@@ -82,11 +88,12 @@ class DepthwiseKernel final : public tactic::Kernel {
     const window::RowTaps& taps = layer_.rows[static_cast<size_t>(y)];
     const int64_t block = plane % layer_.in_blocks(), out_offset = (plane * win.h.out + y) * win.w.out * kBlock;
     window::RowArgs args;
-    args.in = static_cast<const float*>(exec.inputs[0]) + (plane * win.h.in + taps.in_row) * win.w.in * kBlock;
+    const int64_t pixel = kBlock * layer_.element_bytes();
+    args.in = static_cast<const std::byte*>(exec.inputs[0]) + (plane * win.h.in + taps.in_row) * win.w.in * pixel;
     args.tap_rows = taps.count;
     args.weights =
         reinterpret_cast<const float*>(weights_.get()) + (block * win.h.kernel + taps.first_tap) * win.w.kernel * kBlock;
-    args.out = static_cast<float*>(exec.outputs[0]) + out_offset;
+    args.out = static_cast<std::byte*>(exec.outputs[0]) + out_offset * layer_.element_bytes();
     for (size_t i = 0; i < operands_.size(); ++i) args.operands[i + 1] = operands_.at(exec, i, block * kBlock, out_offset);
     code_(args);
   }

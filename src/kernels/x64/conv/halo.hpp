@@ -17,15 +17,15 @@ struct Window2d {
   int64_t taps() const { return h.kernel * w.kernel; }
 };
 
-/// Planes of `block` interleaved channels: from [planes][h.in][w.in][block] to [planes][padded_h][padded_w][block], zero around.
-void pad_blocks(const Window2d& window, int64_t planes, int64_t block, const float* from, float* to, Team& team);
+/// Planes of pixels of that many bytes: from [planes][h.in][w.in] to [planes][padded_h][padded_w], zero around.
+void pad_blocks(const Window2d& window, int64_t planes, int64_t pixel_bytes, const void* from, void* to, Team& team);
 
 /// Rows of the padded input that lie in a buffer of their own.
 struct Strip {
   int64_t first = 0, rows = 0;  ///< of the padded input
   int64_t plane_rows = 0;       ///< from plane to plane in the buffer, >= rows
 };
-/// The strip of what pad_blocks() gives: to [planes][plane_rows][padded_w][block].
-void pad_strip(const Window2d& window, const Strip& strip, int64_t planes, int64_t block, const float* from, float* to);
+/// The strip of what pad_blocks() gives: to [planes][plane_rows][padded_w].
+void pad_strip(const Window2d& window, const Strip& strip, int64_t planes, int64_t pixel_bytes, const void* from, void* to);
 
 }  // namespace slipway::conv

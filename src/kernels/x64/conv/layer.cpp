@@ -9,7 +9,9 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   const ops::GroupAttrs* group = ops::group_of(query.node);
   if (group != nullptr && group->kind != "conv") return reason = "not a convolution", false;
   const Dims &x = query.inputs[0].dims, &w = query.inputs[1].dims;
-  if (query.inputs[0].type != ElementType::f32) return reason = "f32 only", false;
+  layer.type = query.inputs[0].type;
+  if (layer.type != ElementType::f32 && layer.type != ElementType::bf16) return reason = "f32 and bf16 only", false;
+  if (query.outputs[0].type != layer.type) return reason = "a result of another type", false;
   if (query.inputs[1].constant == nullptr) return reason = "the weights are not constant", false;
   if (x.rank() < 3 || x.rank() > 4) return reason = "one or two spatial axes only", false;
   if (x.count() == 0 || w.count() == 0) return reason = "empty", false;

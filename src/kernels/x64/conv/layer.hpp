@@ -5,14 +5,18 @@
 
 #include "kernels/x64/conv/halo.hpp"
 #include "kernels/x64/conv/tail_operands.hpp"
+#include "kernels/x64/gemm/microkernel.hpp"
 
 namespace slipway::conv {
 
 struct Layer {
   Window2d window;
   int64_t batch = 1, in_channels = 1, out_channels = 1, groups = 1;
+  ElementType type = ElementType::f32;  ///< of data, weights and result: f32 or bf16
   eltwise::Tail tail;
 
+  int64_t element_bytes() const { return type == ElementType::bf16 ? 2 : 4; }
+  gemm::Product product() const { return type == ElementType::bf16 ? gemm::Product::bf16 : gemm::Product::f32; }
   int64_t group_in() const { return in_channels / groups; }
   int64_t group_out() const { return out_channels / groups; }
   int64_t in_blocks() const { return blocks_of(in_channels); }
@@ -24,7 +28,7 @@ struct Layer {
   }
 };
 
-/// A Conv or a group around one, f32; on failure `reason` says why not.
+/// A Conv or a group around one, f32 or bf16; on failure `reason` says why not.
 bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason);
 
 }  // namespace slipway::conv

@@ -25,15 +25,31 @@ tactic::Verdict blocked_verdict(const tactic::Query& query, const eltwise::Tail&
   return verdict;
 }
 
+Result<TailOperands> TailOperands::make(const eltwise::Tail& tail, int64_t channels, tactic::BuildContext& context) {
+  TailOperands out;
+  for (const eltwise::TailOperand& o : tail.operands) {
+    tactic::Packed packed;
+    if (o.lie == Lie::channel) packed = TRY(context.pack(o.input, pack_channels(channels, o.type)));
+    out.operands_.push_back({o.input, o.lie, o.type, std::move(packed)});
+  }
+  return out;
+}
+
 Result<TailOperands> TailOperands::make(const eltwise::Tail& tail, const tactic::Packing& packing,
                                         tactic::BuildContext& context) {
   TailOperands out;
   for (const eltwise::TailOperand& o : tail.operands) {
     tactic::Packed packed;
     if (o.lie == Lie::channel) packed = TRY(context.pack(o.input, packing));
-    out.operands_.push_back({o.input, o.lie, std::move(packed)});
+    out.operands_.push_back({o.input, o.lie, o.type, std::move(packed)});
   }
   return out;
+}
+
+std::vector<ElementType> TailOperands::types() const {
+  std::vector<ElementType> types{ElementType::f32};
+  for (const Operand& o : operands_) types.push_back(o.packed != nullptr ? ElementType::f32 : o.type);
+  return types;
 }
 
 }  // namespace slipway::conv

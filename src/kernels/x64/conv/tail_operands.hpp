@@ -19,23 +19,28 @@ tactic::Verdict blocked_verdict(const tactic::Query& query, const eltwise::Tail&
 /// The operands of a tail at run time. Program operand 1 + i is operand i here.
 class TailOperands {
  public:
-  /// Precondition: packable(). `packing` lays out the values of one a channel.
+  /// Precondition: packable(). The values of one a channel become fp32 in whole blocks.
+  static Result<TailOperands> make(const eltwise::Tail& tail, int64_t channels, tactic::BuildContext& context);
+  /// The same with a layout of their own, of fp32 still.
   static Result<TailOperands> make(const eltwise::Tail& tail, const tactic::Packing& packing, tactic::BuildContext& context);
 
+  /// Of the program's operands as they lie for the kernel.
+  std::vector<ElementType> types() const;
   size_t size() const { return operands_.size(); }
   bool full(size_t i) const { return operands_[i].lie == eltwise::Lie::full; }
   /// Operand i where the output's element `offset` is, which belongs to (packed) channel `channel`.
-  const float* at(const tactic::Exec& exec, size_t i, int64_t channel, int64_t offset) const {
+  const void* at(const tactic::Exec& exec, size_t i, int64_t channel, int64_t offset) const {
     const Operand& o = operands_[i];
-    if (o.packed != nullptr) return reinterpret_cast<const float*>(o.packed.get()) + channel;
-    const auto* data = static_cast<const float*>(exec.inputs[o.input]);
-    return o.lie == eltwise::Lie::full ? data + offset : data;
+    if (o.packed != nullptr) return o.packed.get() + channel * static_cast<int64_t>(sizeof(float));
+    const auto* data = static_cast<const std::byte*>(exec.inputs[o.input]);
+    return o.lie == eltwise::Lie::full ? data + byte_size(o.type, offset) : data;
   }
 
  private:
   struct Operand {
     size_t input;
     eltwise::Lie lie;
+    ElementType type;
     tactic::Packed packed;  ///< one value a channel
   };
   std::vector<Operand> operands_;

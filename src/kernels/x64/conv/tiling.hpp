@@ -18,8 +18,9 @@ struct TilingSpec {
   int64_t strip_rows = 0;   ///< offsets are into strips of padded input for so many rows of outputs; 0: into the input itself
   /// Pixels that are worked off one after another: where each begins, and the end. No tile reaches over such a border.
   std::span<const int64_t> stretches;
+  gemm::Product product = gemm::Product::f32;
 
-  int most_rows() const { return gemm::max_rows(isa, columns); }
+  int most_rows() const { return gemm::max_rows(isa, columns, product); }
   /// Rows of the input run on without a gap, and so do the tiles.
   bool flat() const;
   /// Whole rows of outputs that one tile holds.

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "base/low_precision.hpp"
+
 namespace slipway::conv {
 namespace {
 
@@ -97,7 +99,15 @@ double Winograd::error_bound(int64_t channels) const {
   return growth * kHalfUlp * std::cbrt(static_cast<double>(channels));
 }
 
-void transform_filters(const Winograd& winograd, const gemm::PackShape& shape, int64_t out, const float* from, float* to) {
+namespace {
+
+double element(const Tensor& t, int64_t i) {
+  return t.type() == ElementType::bf16 ? static_cast<double>(static_cast<const BFloat16*>(t.data())[i]) : t.as<float>()[i];
+}
+
+}  // namespace
+
+void transform_filters(const Winograd& winograd, const gemm::PackShape& shape, int64_t out, const Tensor& from, float* to) {
   const Matrix g = winograd.filter();
   const int size = winograd.size();
   for (int64_t panel = 0; panel < shape.panels(); ++panel) {
@@ -107,8 +117,9 @@ void transform_filters(const Winograd& winograd, const gemm::PackShape& shape, i
         for (int64_t lane = 0; lane < kLanes; ++lane) {
           const int64_t o = panel * shape.panel_columns + column + lane;
           if (o >= out) break;
-          const float* filter = from + (o * shape.k + in) * 9;
-          for (size_t tap = 0; tap < 9; ++tap) filters[tap / 3][tap % 3][static_cast<size_t>(lane)] = filter[tap];
+          const int64_t filter = (o * shape.k + in) * 9;
+          for (size_t tap = 0; tap < 9; ++tap)
+            filters[tap / 3][tap % 3][static_cast<size_t>(lane)] = element(from, filter + static_cast<int64_t>(tap));
         }
         float* place = to + shape.offset(panel) + in * shape.panel_columns + column;
         for (int x = 0; x < size; ++x) {

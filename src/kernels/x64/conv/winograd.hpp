@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/tensor.hpp"
 #include "kernels/x64/gemm/pack.hpp"
 
 namespace slipway::conv {
@@ -31,8 +32,8 @@ struct Winograd {
   double error_bound(int64_t channels) const;
 };
 
-/// Weights [out][in][3][3] to G g G^T, computed in double: for each position (column-major in the tile) a packed matrix of
-/// `shape` (k: in, n: at least `out`). `to` holds positions() * shape.elements().
-void transform_filters(const Winograd& winograd, const gemm::PackShape& shape, int64_t out, const float* from, float* to);
+/// Weights [out][in][3][3], f32 or bf16, to G g G^T, computed in double: for each position (column-major in the tile) a packed
+/// matrix of `shape` (k: in, n: at least `out`). `to` holds positions() * shape.elements().
+void transform_filters(const Winograd& winograd, const gemm::PackShape& shape, int64_t out, const Tensor& from, float* to);
 
 }  // namespace slipway::conv

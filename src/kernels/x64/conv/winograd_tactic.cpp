@@ -133,14 +133,15 @@ class WinogradKernel final : public tactic::Kernel {
     in_position_ = (cut_.group_tiles * in_row_ / kLineFloats | 1) * kLineFloats;
     out_position_ = (cut_.group_tiles * out_row_ / kLineFloats | 1) * kLineFloats;
     TRY(make_products(isa));
-    TRY(make_transforms(isa));
     TRY(pack_weights(context));
-    operands_ = TRY(conv::TailOperands::make(layer_.tail, conv::pack_channels(layer_.out_channels), context));
+    operands_ = TRY(conv::TailOperands::make(layer_.tail, layer_.out_channels, context));
+    TRY(make_transforms(isa));
     const int64_t arrays = cut_.winograd.positions() * (in_position_ + out_position_), small = small_floats();
     context.book_scratch(static_cast<size_t>((cut_.together ? 1 : threads_) * arrays + threads_ * 2 * small) * sizeof(float));
     return {};
   }
 
+  int64_t pixel_bytes() const { return kBlock * layer_.element_bytes(); }
   int64_t small_floats() const { return cut_.winograd.positions() * kBlock; }
 
   Places places(const Exec& exec, int slot, int thread) const {
@@ -187,11 +188,15 @@ class WinogradKernel final : public tactic::Kernel {
   }
 
   Status make_transforms(Isa isa) {
-    input_ = TRY(conv::InputTransform::make(isa, cut_.winograd));
+    input_ = TRY(conv::InputTransform::make(isa, cut_.winograd, layer_.type));
     conv::OutputTransform::Spec spec;
     spec.isa = isa;
     spec.winograd = cut_.winograd;
-    if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+    spec.type = layer_.type;
+    if (!layer_.tail.program.steps.empty()) {
+      spec.tail = layer_.tail.program;
+      spec.operand_types = operands_.types();
+    }
     spec.columns = cut_.winograd.outputs;
     outputs_[0] = TRY(conv::OutputTransform::make(spec));
     spec.columns = static_cast<int>((layer_.window.w.out - 1) % cut_.winograd.outputs + 1);
@@ -201,10 +206,10 @@ class WinogradKernel final : public tactic::Kernel {
 
   Status pack_weights(tactic::BuildContext& context) {
     tactic::Packing packing;
-    packing.recipe = fmt::format("winograd{}/f32/n{}", cut_.winograd.outputs, shape_.panel_columns);
+    packing.recipe = fmt::format("winograd{}/{}/n{}", cut_.winograd.outputs, slipway::name(layer_.type), shape_.panel_columns);
     packing.bytes = static_cast<size_t>(cut_.winograd.positions() * shape_.elements()) * sizeof(float);
     packing.pack = [winograd = cut_.winograd, shape = shape_, out = layer_.out_channels](const Tensor& from, std::byte* to) {
-      conv::transform_filters(winograd, shape, out, from.as<float>(), reinterpret_cast<float*>(to));
+      conv::transform_filters(winograd, shape, out, from, reinterpret_cast<float*>(to));
     };
     weights_ = TRY(context.pack(1, packing));
     return {};
@@ -229,8 +234,8 @@ class WinogradKernel final : public tactic::Kernel {
     for (int64_t i = share.begin; i < share.end; ++i) {
       const int64_t block = i / count, tile = i % count;  // tiles side by side read and write long rows
       const Spot at = spot(tiles.begin + tile);
-      const float* plane =
-          static_cast<const float*>(exec.inputs[0]) + (at.n * blocks + block) * layer_.window.h.in * layer_.window.w.in * kBlock;
+      const std::byte* plane = static_cast<const std::byte*>(exec.inputs[0]) +
+                               (at.n * blocks + block) * layer_.window.h.in * layer_.window.w.in * pixel_bytes();
       args.to = places.inputs + tile * in_row_ + block * kBlock;
       find_pixels(plane, at, places.border, args);
       (*input_)(args);
@@ -238,22 +243,24 @@ class WinogradKernel final : public tactic::Kernel {
   }
 
   /// The tile's pixels in the plane, or a copy with zeros around where it reaches over the edge.
-  void find_pixels(const float* plane, const Spot& at, float* border, conv::InputTransform::Args& args) const {
+  void find_pixels(const std::byte* plane, const Spot& at, float* border_floats, conv::InputTransform::Args& args) const {
     const ops::WindowAxis &h = layer_.window.h, &w = layer_.window.w;
+    const int64_t pixel = pixel_bytes();
+    auto* border = reinterpret_cast<std::byte*>(border_floats);
     const int64_t size = cut_.winograd.size(), top = at.y - h.pad_begin, left = at.x - w.pad_begin;
     if (top >= 0 && left >= 0 && top + size <= h.in && left + size <= w.in) {
-      args.from = plane + (top * w.in + left) * kBlock;
-      args.row_bytes = w.in * kBlock * 4;
+      args.from = plane + (top * w.in + left) * pixel;
+      args.row_bytes = w.in * pixel;
       return;
     }
-    std::memset(border, 0, static_cast<size_t>(small_floats()) * sizeof(float));
+    std::memset(border, 0, static_cast<size_t>(size * size * pixel));
     const int64_t first = std::max<int64_t>(0, -left), last = std::min(size, w.in - left);
     for (int64_t r = std::max<int64_t>(0, -top); first < last && r < std::min(size, h.in - top); ++r) {
-      std::memcpy(border + (r * size + first) * kBlock, plane + ((top + r) * w.in + left + first) * kBlock,
-                  static_cast<size_t>((last - first) * kBlock) * sizeof(float));
+      std::memcpy(border + (r * size + first) * pixel, plane + ((top + r) * w.in + left + first) * pixel,
+                  static_cast<size_t>((last - first) * pixel));
     }
     args.from = border;
-    args.row_bytes = size * kBlock * 4;
+    args.row_bytes = size * pixel;
   }
 
   void multiply(const Exec&, int64_t group, const Places& places, int thread, int threads) const {
@@ -282,14 +289,14 @@ class WinogradKernel final : public tactic::Kernel {
     const Team::Range share = Team::share(blocks * count, thread, threads);
     conv::OutputTransform::Args args;
     args.position_bytes = out_position_ * 4;
-    args.row_bytes = width * kBlock * 4;
+    args.row_bytes = width * pixel_bytes();
     args.temporary = places.temporary;
     for (int64_t i = share.begin; i < share.end; ++i) {
       const int64_t block = i / count, tile = i % count;  // tiles side by side read and write long rows
       const Spot at = spot(tiles.begin + tile);
       const int64_t offset = (((at.n * blocks + block) * height + at.y) * width + at.x) * kBlock;
       args.from = places.sums + tile * out_row_ + block * kBlock;
-      args.to = static_cast<float*>(exec.outputs[0]) + offset;
+      args.to = static_cast<std::byte*>(exec.outputs[0]) + offset * layer_.element_bytes();
       args.rows = std::min<int64_t>(cut_.winograd.outputs, height - at.y);
       for (size_t o = 0; o < operands_.size(); ++o) args.operands[o + 1] = operands_.at(exec, o, block * kBlock, offset);
       (*outputs_[at.x + cut_.winograd.outputs > width ? 1 : 0])(args);

@@ -102,13 +102,21 @@ void repeat(Program& p, Gpr count, Body body) {
   p.jump_if(count, Cond::gt, 0, next);
 }
 
-constexpr int64_t kPixelBytes = 64;
+constexpr int64_t kPixel = 16;  // elements
+
+int64_t bytes_of(ElementType type) {
+  return type == ElementType::bf16 ? 2 : 4;
+}
+
+Vec load(Program& p, jit::Mem from, ElementType type) {
+  return type == ElementType::bf16 ? p.load_bf16(from) : p.load(from);
+}
 
 jit::Mem arg(const Program& p, size_t offset) {
   return jit::mem(p.args(), static_cast<int64_t>(offset));
 }
 
-Program input_program(Isa isa, const Winograd& winograd) {
+Program input_program(Isa isa, const Winograd& winograd, ElementType type) {
   using Args = InputTransform::Args;
   Program p(isa, fmt::format("winograd f{} input", winograd.outputs));
   const Matrix m = winograd.input();
@@ -117,7 +125,7 @@ Program input_program(Isa isa, const Winograd& winograd) {
   const Gpr temporary = p.load64(arg(p, offsetof(Args, temporary)));
   std::vector<Vec> x(static_cast<size_t>(size));
   repeat(p, p.number(size), [&] {  // along each row
-    for (int c = 0; c < size; ++c) x[static_cast<size_t>(c)] = p.load(jit::mem(from, c * kPixelBytes));
+    for (int c = 0; c < size; ++c) x[static_cast<size_t>(c)] = load(p, jit::mem(from, c * kPixel * bytes_of(type)), type);
     emit_row_pairs(p, m, x, [&](int c, Vec v) { p.store(jit::mem(temporary, int64_t{c} * bytes), v); });
     p.add(from, row);
     p.add(temporary, int64_t{size} * bytes);
@@ -138,13 +146,14 @@ Program input_program(Isa isa, const Winograd& winograd) {
 /// The tail's operands in registers, and the rows of the full ones.
 class TailCode {
  public:
-  TailCode(Program& p, const eltwise::EltwiseProgram& tail) : p_(p), tail_(tail) {
+  TailCode(Program& p, const OutputTransform::Spec& spec) : p_(p), spec_(spec), tail_(spec.tail) {
+    const eltwise::EltwiseProgram& tail = spec.tail;
     if (tail.empty()) return;
     for (size_t i = 1; i < tail.operands.size(); ++i) {
-      const size_t offset = offsetof(OutputTransform::Args, operands) + i * sizeof(const float*);
+      const size_t offset = offsetof(OutputTransform::Args, operands) + i * sizeof(const void*);
       const Gpr at = p.load64(arg(p, offset));
       at_.push_back(at);
-      values_.push_back(tail.operands[i] == Spread::scalar ? p.broadcast(jit::mem(at)) : Vec{});
+      values_.push_back(tail.operands[i] == Spread::scalar ? scalar(jit::mem(at), type_of(i)) : Vec{});
     }
   }
   Vec apply(Vec sum, int column) {
@@ -152,9 +161,9 @@ class TailCode {
     std::vector<Operand> values = {sum};
     for (size_t i = 0; i < at_.size(); ++i) {
       const bool full = tail_.operands[i + 1] == Spread::full;
-      values.push_back(tail_.operands[i + 1] == Spread::scalar
-                           ? Operand(values_[i])
-                           : Operand::memory(jit::mem(at_[i], full ? column * kPixelBytes : 0)));
+      const jit::Mem from = jit::mem(at_[i], full ? column * kPixel * bytes_of(spec_.type) : 0);
+      const bool scalar = tail_.operands[i + 1] == Spread::scalar, wide = type_of(i + 1) == ElementType::f32;
+      values.push_back(scalar ? Operand(values_[i]) : wide ? Operand::memory(from) : Operand(p_.load_bf16(from)));
     }
     return eltwise::emit_steps(p_, tail_, values, p_.lanes());
   }
@@ -165,7 +174,13 @@ class TailCode {
   }
 
  private:
+  ElementType type_of(size_t i) const { return i < spec_.operand_types.size() ? spec_.operand_types[i] : ElementType::f32; }
+  Vec scalar(jit::Mem at, ElementType type) {
+    return type == ElementType::bf16 ? p_.shl(p_.splat(p_.load16(at)), 16) : p_.broadcast(at);
+  }
+
   Program& p_;
+  const OutputTransform::Spec& spec_;
   const eltwise::EltwiseProgram& tail_;
   std::vector<Gpr> at_;
   std::vector<Vec> values_;
@@ -189,10 +204,14 @@ Program output_program(const OutputTransform::Spec& spec) {
   });
   p.sub(temporary, int64_t{size} * bytes);
   const Gpr to = p.load64(arg(p, offsetof(Args, to))), row = p.load64(arg(p, offsetof(Args, row_bytes)));
-  TailCode tail(p, spec.tail);
+  TailCode tail(p, spec);
+  const bool narrow = spec.type == ElementType::bf16;
   repeat(p, p.load64(arg(p, offsetof(Args, rows))), [&] {  // along each row
     for (int c = 0; c < size; ++c) x[static_cast<size_t>(c)] = p.load(jit::mem(temporary, int64_t{c} * bytes));
-    emit_column_pairs(p, m, x, spec.columns, [&](int c, Vec v) { p.store(jit::mem(to, c * kPixelBytes), tail.apply(v, c)); });
+    emit_column_pairs(p, m, x, spec.columns, [&](int c, Vec v) {
+      const jit::Mem at = jit::mem(to, c * kPixel * bytes_of(spec.type));
+      narrow ? p.store_bf16(at, tail.apply(v, c)) : p.store(at, tail.apply(v, c));
+    });
     p.add(temporary, int64_t{size} * bytes);
     p.add(to, row);
     tail.next_row(row);
@@ -202,11 +221,13 @@ Program output_program(const OutputTransform::Spec& spec) {
 
 }  // namespace
 
-Result<std::shared_ptr<const InputTransform>> InputTransform::make(Isa isa, const Winograd& winograd) {
+Result<std::shared_ptr<const InputTransform>> InputTransform::make(Isa isa, const Winograd& winograd, ElementType type) {
   static jit::Shared<InputTransform> shared;
-  return shared.get(fmt::format("{} f{}", name(isa), winograd.outputs), [&]() -> Result<std::shared_ptr<const InputTransform>> {
+  const std::string text = fmt::format("{} f{} {}", name(isa), winograd.outputs, name(type));
+  return shared.get(text, [&]() -> Result<std::shared_ptr<const InputTransform>> {
     auto made = std::make_shared<InputTransform>();
-    const Program program = input_program(isa, winograd);
+    const Program program = input_program(isa, winograd, type);
+    made->element_bytes_ = bytes_of(type);
     made->lanes_ = program.lanes();
     made->code_ = TRY(jit::compile(program));
     return std::shared_ptr<const InputTransform>(std::move(made));
@@ -216,17 +237,20 @@ Result<std::shared_ptr<const InputTransform>> InputTransform::make(Isa isa, cons
 void InputTransform::operator()(Args args) const noexcept {
   for (int done = 0; done < 16; done += lanes_) {
     code_(&args);
-    args.from += lanes_;
+    args.from += lanes_ * element_bytes_;
     args.to += lanes_;
   }
 }
 
 Result<std::shared_ptr<const OutputTransform>> OutputTransform::make(const Spec& spec) {
   static jit::Shared<OutputTransform> shared;
-  const std::string text = fmt::format("{} f{} {} {}", name(spec.isa), spec.winograd.outputs, spec.columns, spec.tail.text());
+  std::string text =
+      fmt::format("{} f{} {} {} {}", name(spec.isa), spec.winograd.outputs, spec.columns, name(spec.type), spec.tail.text());
+  for (const ElementType type : spec.operand_types) text += fmt::format(" {}", name(type));
   return shared.get(text, [&]() -> Result<std::shared_ptr<const OutputTransform>> {
     auto made = std::make_shared<OutputTransform>();
     const Program program = output_program(spec);
+    made->element_bytes_ = bytes_of(spec.type);
     made->lanes_ = program.lanes();
     made->code_ = TRY(jit::compile(program));
     made->tail_ = spec.tail;
@@ -238,9 +262,11 @@ void OutputTransform::operator()(Args args) const noexcept {
   for (int done = 0; done < 16; done += lanes_) {
     code_(&args);
     args.from += lanes_;
-    args.to += lanes_;
+    args.to += lanes_ * element_bytes_;
     for (size_t i = 1; i < tail_.operands.size(); ++i) {
-      if (tail_.operands[i] != Spread::scalar) args.operands[i] += lanes_;
+      if (tail_.operands[i] == Spread::scalar) continue;
+      const int64_t bytes = tail_.operands[i] == Spread::full ? element_bytes_ : 4;
+      args.operands[i] = static_cast<const std::byte*>(args.operands[i]) + lanes_ * bytes;
     }
   }
 }

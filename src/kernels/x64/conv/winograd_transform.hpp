@@ -1,8 +1,10 @@
-// The jitted transforms of Winograd convolution on one tile of 16 channels in blocked16.
+// The jitted transforms of Winograd convolution on one tile of 16 channels in blocked16. They compute in fp32; the layer's own
+// tensors may be bfloat16.
 #pragma once
 
 #include <array>
 #include <memory>
+#include <vector>
 
 #include "kernels/x64/conv/winograd.hpp"
 #include "kernels/x64/eltwise/program.hpp"
@@ -14,19 +16,20 @@ namespace slipway::conv {
 class InputTransform {
  public:
   struct Args {
-    const float* from = nullptr;  ///< the tile's first pixel
-    int64_t row_bytes = 0;        ///< between its rows
-    float* to = nullptr;          ///< the tile's 16 channels at position 0; positions column by column
+    const std::byte* from = nullptr;  ///< the tile's first pixel
+    int64_t row_bytes = 0;            ///< between its rows
+    float* to = nullptr;              ///< the tile's 16 channels at position 0; positions column by column
     int64_t position_bytes = 0;
     float* temporary = nullptr;  ///< positions() vectors of 16
   };
   /// Shared: the same code is made once.
-  static Result<std::shared_ptr<const InputTransform>> make(Isa isa, const Winograd& winograd);
+  static Result<std::shared_ptr<const InputTransform>> make(Isa isa, const Winograd& winograd, ElementType type);
   void operator()(Args args) const noexcept;
 
  private:
   jit::Code code_;
   int lanes_ = 16;
+  int64_t element_bytes_ = 4;
 };
 
 /// A^T m A, the tail, and the store of the tile's outputs, or of its upper left part at an edge.
@@ -35,18 +38,21 @@ class OutputTransform {
   struct Spec {
     Isa isa = Isa::avx2;
     Winograd winograd;
-    int columns = 2;  ///< outputs stored of each row
+    int columns = 2;                      ///< outputs stored of each row
+    ElementType type = ElementType::f32;  ///< of outputs and full operands
     /// Full operands lie like the output, column operands are one value a channel. May be empty.
     eltwise::EltwiseProgram tail = eltwise::tail();
+    /// Of the operands: full ones have the output's type, column ones f32.
+    std::vector<ElementType> operand_types;
   };
   struct Args {
     const float* from = nullptr;  ///< the tile's 16 channels at position 0
     int64_t position_bytes = 0;
-    float* to = nullptr;  ///< its first output
+    std::byte* to = nullptr;  ///< its first output
     int64_t row_bytes = 0;
     int64_t rows = 0;  ///< of outputs stored, >= 1
     float* temporary = nullptr;
-    std::array<const float*, eltwise::kMaxOperands> operands{};  ///< from 1 on
+    std::array<const void*, eltwise::kMaxOperands> operands{};  ///< from 1 on
   };
   static Result<std::shared_ptr<const OutputTransform>> make(const Spec& spec);
   void operator()(Args args) const noexcept;
@@ -54,6 +60,7 @@ class OutputTransform {
  private:
   jit::Code code_;
   int lanes_ = 16;
+  int64_t element_bytes_ = 4;
   eltwise::EltwiseProgram tail_;
 };
 

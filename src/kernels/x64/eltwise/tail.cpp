@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/format.hpp"
+#include "base/low_precision.hpp"
 #include "ops/group.hpp"
 
 namespace slipway::eltwise {
@@ -18,11 +20,33 @@ Lie lie_of(const Dims& operand, const Dims& result, int channel_axis) {
   return Lie::channel;
 }
 
+tactic::Packing pack_channels(ElementType type, int64_t channels, int64_t padded) {
+  tactic::Packing packing;
+  packing.recipe = fmt::format("channels/{}/{}", name(type), padded);
+  packing.bytes = static_cast<size_t>(padded) * sizeof(float);
+  packing.pack = [type, channels, padded](const Tensor& from, std::byte* to) {
+    auto* out = reinterpret_cast<float*>(to);
+    for (int64_t i = 0; i < padded; ++i) out[i] = i < channels ? static_cast<float>(load_double(from.data(), type, i)) : 0.0f;
+  };
+  packing.unpack = [type](const std::byte* from, Tensor& to) {
+    for (int64_t i = 0; i < to.count(); ++i) store_double(to.data(), type, i, reinterpret_cast<const float*>(from)[i]);
+  };
+  return packing;
+}
+
+std::vector<ElementType> Tail::operand_types() const {
+  std::vector<ElementType> types{ElementType::f32};
+  for (const TailOperand& o : operands) types.push_back(o.type);
+  return types;
+}
+
 bool read_tail(const tactic::Query& query, int channel_axis, bool bias_input, Tail& out, std::string& reason) {
   const ops::GroupAttrs* group = ops::group_of(query.node);
   const Dims& result = query.outputs[0].dims;
   const auto add_operand = [&](size_t input, uint8_t& value) {
-    if (query.inputs[input].type != ElementType::f32) return reason = "an operand of the tail is not f32", false;
+    const ElementType type = query.inputs[input].type;
+    if (type != ElementType::f32 && type != ElementType::bf16)
+      return reason = "an operand of the tail is neither f32 nor bf16", false;
     const Dims& dims = query.inputs[input].dims;
     const bool per_channel =
         input == 2 && bias_input && dims.rank() == 1 && dims[0] == result[channel_axis];  // Conv's bias is [C]
@@ -31,7 +55,7 @@ bool read_tail(const tactic::Query& query, int channel_axis, bool bias_input, Ta
       return reason = "an operand of the tail neither has the output's shape nor is one value a channel", false;
     if (out.operands.size() + 2 > kMaxOperands) return reason = "too many operands in the tail", false;
     value = out.program.operand(lie == Lie::full ? Spread::full : lie == Lie::channel ? Spread::column : Spread::scalar);
-    out.operands.push_back({input, lie});
+    out.operands.push_back({input, lie, type});
     return true;
   };
   const auto find_input = [](const ir::Graph& body, ir::ValueId v) {

@@ -17,6 +17,7 @@ Lie lie_of(const Dims& operand, const Dims& result, int channel_axis);
 struct TailOperand {
   size_t input = 0;  ///< of the node
   Lie lie = Lie::full;
+  ElementType type = ElementType::f32;  ///< or bf16
 };
 
 /// A group taken apart: its main node and the program over the sum. Program operand 0 is the sum, operand 1 + i is operands[i].
@@ -24,7 +25,13 @@ struct Tail {
   const ir::Node* main = nullptr;
   EltwiseProgram program = tail();
   std::vector<TailOperand> operands;
+
+  /// Of the program's operands, the sum's first.
+  std::vector<ElementType> operand_types() const;
 };
+
+/// One value a channel as f32, `padded` with zeros to that many.
+tactic::Packing pack_channels(ElementType from, int64_t channels, int64_t padded);
 
 /// One node as append_node sees it.
 struct NodeUse {

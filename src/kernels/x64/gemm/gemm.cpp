@@ -14,6 +14,10 @@ constexpr int64_t kMaxKBlock = 1536;
 constexpr int64_t kMaxKBlockOneTile = 8192;
 constexpr int64_t kPageBytes = 4096;
 
+int64_t element_size(ElementType type) {
+  return type == ElementType::bf16 ? 2 : 4;
+}
+
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
@@ -23,7 +27,7 @@ int64_t ceil_div(int64_t a, int64_t b) {
 int choose_panels(const GemmSpec& s, int panel_columns) {
   const int vectors = vectors_of(s.isa, panel_columns);
   const int wanted = s.isa >= Isa::avx512 ? 28 : 12;
-  const bool cliff = s.lda * 4 % kPageBytes == 0;
+  const bool cliff = s.lda * element_bytes(s.product) % kPageBytes == 0;
   int panels = 1;
   for (const int more : {2, 4}) {
     const int64_t rows = std::min<int64_t>(s.m, wanted / (vectors * panels));
@@ -39,13 +43,13 @@ Result<Gemm> Gemm::make(const GemmSpec& spec) {
   if (spec.isa < Isa::avx2) return fail(ErrorCode::unsupported, "jitted GEMM needs AVX2, not '{}'", slipway::name(spec.isa));
   Gemm g;
   g.spec_ = spec;
-  g.shape_ = PackShape::make(spec.isa, spec.k, spec.n);
+  g.shape_ = PackShape::make(spec.isa, spec.k, spec.n, spec.product);
   if (spec.m == 0 || spec.n == 0) return g;
 
   const int panels = choose_panels(spec, g.shape_.panel_columns);
   g.group_columns_ = panels * g.shape_.panel_columns;
   g.groups_ = ceil_div(spec.n, g.group_columns_);
-  const int most = max_rows(spec.isa, static_cast<int>(std::min<int64_t>(g.group_columns_, spec.n)));
+  const int most = max_rows(spec.isa, static_cast<int>(std::min<int64_t>(g.group_columns_, spec.n)), spec.product);
   g.row_tiles_ = ceil_div(spec.m, most);
   g.rows_ = static_cast<int>(spec.m / g.row_tiles_);
   g.tall_tiles_ = spec.m % g.row_tiles_;
@@ -63,17 +67,18 @@ Result<Gemm> Gemm::make(const GemmSpec& spec) {
 }
 
 void Gemm::block_k() {
-  const int64_t most = row_tiles_ == 1 ? kMaxKBlockOneTile : kMaxKBlock;
-  k_blocks_ = std::max<int64_t>(1, ceil_div(spec_.k, most));
+  // Partial sums wait in C, which must hold them exactly.
+  const int64_t most = (row_tiles_ == 1 ? kMaxKBlockOneTile : kMaxKBlock) * step_elements(spec_.product);
+  k_blocks_ = spec_.c_type == ElementType::f32 ? std::max<int64_t>(1, ceil_div(spec_.k, most)) : 1;
   k_block_ = ceil_div(ceil_div(spec_.k, k_blocks_), 4) * 4;
 }
 
 void Gemm::block_rows(int tile_rows) {
   // A's part stays in L2 beside the passing panels of B; blocks are even, so that no small rest reads all of B again.
-  const int64_t row_bytes = std::max<int64_t>(k_block_, 1) * 4;
+  const int64_t row_bytes = std::max<int64_t>(k_block_, 1) * element_bytes(spec_.product);
   int64_t budget = cpu_info().l2_bytes * 5 / 8;
   // Rows a multiple of 4 KiB apart use only those sets that the width of the block covers.
-  if (spec_.lda * 4 % kPageBytes == 0) budget = budget * std::min(row_bytes, kPageBytes) / kPageBytes;
+  if (spec_.lda * element_bytes(spec_.product) % kPageBytes == 0) budget = budget * std::min(row_bytes, kPageBytes) / kPageBytes;
   const int64_t most = std::max<int64_t>(1, budget / (row_bytes * tile_rows));
   row_block_ = ceil_div(row_tiles_, ceil_div(row_tiles_, most));
 }
@@ -81,6 +86,8 @@ void Gemm::block_rows(int tile_rows) {
 Result<Gemm::Tile> Gemm::make_tile(int rows, int columns) const {
   MicrokernelSpec s;
   s.isa = spec_.isa;
+  s.product = spec_.product;
+  s.c_type = spec_.c_type;
   s.rows = rows;
   s.columns = columns;
   s.panel_columns = spec_.b_packed ? shape_.panel_columns : 0;
@@ -88,6 +95,7 @@ Result<Gemm::Tile> Gemm::make_tile(int rows, int columns) const {
   Tile tile;
   if (k_blocks_ == 1) {
     s.tail = spec_.tail;
+    s.operand_types = spec_.operand_types;
     tile.only = TRY(Microkernel::make(s));
     return tile;
   }
@@ -95,6 +103,7 @@ Result<Gemm::Tile> Gemm::make_tile(int rows, int columns) const {
   s.accumulate = true;
   tile.middle = TRY(Microkernel::make(s));
   s.tail = spec_.tail;
+  s.operand_types = spec_.operand_types;
   tile.last = TRY(Microkernel::make(s));
   return tile;
 }
@@ -150,18 +159,19 @@ void Gemm::run_tile(const GemmArgs& args, int64_t row_tile, int64_t group, int64
                                 : block + 1 == k_blocks_ ? tile.last
                                                          : tile.middle);
   MicrokernelArgs m;
-  m.a = args.a + row * args.lda + k0;
-  m.a_row_bytes = args.lda * 4;
+  const int64_t size = element_bytes(spec_.product), c_size = element_size(spec_.c_type);
+  m.a = static_cast<const std::byte*>(args.a) + (row * args.lda + k0) * size;
+  m.a_row_bytes = args.lda * size;
   m.k = std::min(k_block_, spec_.k - k0);
   if (spec_.b_packed) {
     const int64_t panel = column / shape_.panel_columns;
-    m.b = args.b + shape_.offset(panel) + k0 * shape_.panel_columns;
-    m.b_panel_bytes = int64_t{shape_.panel_columns} * spec_.k * 4;
+    m.b = static_cast<const std::byte*>(args.b) + (shape_.offset(panel) + k0 * shape_.panel_columns) * size;
+    m.b_panel_bytes = shape_.offset(1) * size;
   } else {
-    m.b = args.b + k0 * args.ldb + column;
-    m.b_row_bytes = args.ldb * 4;
+    m.b = static_cast<const std::byte*>(args.b) + (k0 * args.ldb + column) * size;
+    m.b_row_bytes = args.ldb * size;
   }
-  m.c = {args.c + row * args.ldc + column, args.ldc * 4, 0};
+  m.c = {static_cast<std::byte*>(args.c) + (row * args.ldc + column) * c_size, args.ldc * c_size, 0};
   for (size_t i = 1; i < spec_.tail.operands.size(); ++i) {
     const GemmArgs::TailOperand& o = args.operands[i];
     int64_t offset = 0;
@@ -178,7 +188,8 @@ void Gemm::run_tile(const GemmArgs& args, int64_t row_tile, int64_t group, int64
       case eltwise::Spread::scalar:
         break;
     }
-    m.operands[i] = {o.data + offset, o.ld * 4, 0};
+    const int64_t o_size = element_size(i < spec_.operand_types.size() ? spec_.operand_types[i] : ElementType::f32);
+    m.operands[i] = {static_cast<const std::byte*>(o.data) + offset * o_size, o.ld * o_size, 0};
   }
   kernel(m);
 }

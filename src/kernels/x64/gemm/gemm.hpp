@@ -1,4 +1,4 @@
-// Blocked fp32 GEMM on the microkernel: C[m x n] = tail(C0 + A[m x k] * B[k x n]), A and C row-major in place, B packed or in
+// Blocked GEMM on the microkernel: C[m x n] = tail(C0 + A[m x k] * B[k x n]), A and C row-major in place, B packed or in
 // place. Every element follows the microkernel's numeric recipe, so the answer depends on neither m, threads nor blocking.
 #pragma once
 
@@ -15,23 +15,26 @@ namespace slipway::gemm {
 
 struct GemmSpec {
   Isa isa = Isa::portable;
+  Product product = Product::f32;         ///< type of A and B
+  ElementType c_type = ElementType::f32;  ///< or bf16
   int64_t m = 0, n = 0, k = 0;
-  bool b_packed = true;     ///< panels of PackShape::make(isa, k, n), else row-major
+  bool b_packed = true;     ///< panels of PackShape::make(isa, k, n, product), else row-major
   bool accumulate = false;  ///< C0 is C instead of zero
   int64_t lda = 0;          ///< elements; guides the choice of tile
   /// Operand 0 is the sum; full operands are [m x n], column operands [n], row operands [m].
   eltwise::EltwiseProgram tail;
+  std::vector<ElementType> operand_types;  ///< as in MicrokernelSpec
 };
 
 struct GemmArgs {
-  const float* a = nullptr;
+  const void* a = nullptr;
   int64_t lda = 0;  ///< elements, as are all strides here
-  const float* b = nullptr;
+  const void* b = nullptr;
   int64_t ldb = 0;  ///< B in place only
-  float* c = nullptr;
+  void* c = nullptr;
   int64_t ldc = 0;
   struct TailOperand {
-    const float* data = nullptr;
+    const void* data = nullptr;
     int64_t ld = 0;  ///< full operands
   };
   std::array<TailOperand, eltwise::kMaxOperands> operands;  ///< as numbered in the tail; 0 is not read

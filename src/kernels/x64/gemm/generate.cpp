@@ -65,8 +65,8 @@ class Generator {
     make_sums();
     multiply();
     if (staged_) {
-      store_sums();
-      run_tail_over_c();
+      stage_sums();
+      run_tail_over_sums();
     } else {
       store_with_tail();
     }
@@ -87,8 +87,27 @@ class Generator {
     if (!tail_mask_ || !p_.avx512()) tail_mask_ = p_.mask_below(columns_of(vectors_ - 1), lanes_of(vectors_ - 1));
     return *tail_mask_;
   }
-  Vec load(Mem from, int j) { return partial(j) ? p_.load(from, tail_mask()) : p_.load(from, lanes_of(j)); }
-  void store(Mem to, Vec value, int j) { partial(j) ? p_.store(to, value, tail_mask()) : p_.store(to, value); }
+  jit::Program::Few few() { return {columns_of(vectors_ - 1), p_.avx512() ? tail_mask() : Mask{}}; }
+  Vec load_words(Mem from, int j) {
+    return partial(j) ? p_.load_words(from, few(), lanes_of(j)) : p_.load_words(from, lanes_of(j));
+  }
+  /// Vector j of fp32, whatever lies in memory.
+  Vec load(Mem from, int j, ElementType type) {
+    if (type == ElementType::bf16) return p_.shl(load_words(from, j), 16);
+    return partial(j) ? p_.load(from, tail_mask()) : p_.load(from, lanes_of(j));
+  }
+  void store(Mem to, Vec value, int j) {
+    if (s_.c_type == ElementType::bf16) {
+      partial(j) ? p_.store_bf16(to, value, few()) : p_.store_bf16(to, value);
+    } else {
+      partial(j) ? p_.store(to, value, tail_mask()) : p_.store(to, value);
+    }
+  }
+  /// One element in every lane.
+  Vec broadcast(Mem from, ElementType type) {
+    return type == ElementType::bf16 ? p_.shl(p_.splat(p_.load16(from)), 16) : p_.broadcast(from);
+  }
+  static int64_t bytes_of(ElementType type) { return type == ElementType::bf16 ? 2 : 4; }
   Vec& sum(int r, int j) { return sums_[static_cast<size_t>(r * vectors_ + j)]; }
 
   // C and full operands.
@@ -109,8 +128,8 @@ class Generator {
   /// Vector j of the row at `row`.
   Mem vector_at(const Cursor& c, Mem row, int j) const {
     const int column = j * p_.lanes();
-    if (s_.c_block_columns == 0) return row.at(column * 4);
-    return c.blocks.step(row.at(column % s_.c_block_columns * 4), column / s_.c_block_columns);
+    if (s_.c_block_columns == 0) return row.at(column * bytes_of(s_.c_type));
+    return c.blocks.step(row.at(column % s_.c_block_columns * bytes_of(s_.c_type)), column / s_.c_block_columns);
   }
   /// Row r of an unrolled walk; strided cursors must have been advanced r times.
   Mem row_at(const Cursor& c, int r) const {
@@ -134,7 +153,7 @@ class Generator {
     if (s_.accumulate) c = cursor(kC);
     for (int r = 0; r < s_.rows; ++r) {
       for (int j = 0; j < vectors_; ++j) {
-        sums_.push_back(s_.accumulate ? load(vector_at(c, row_at(c, r), j), j) : p_.zero(lanes_of(j)));
+        sums_.push_back(s_.accumulate ? load(vector_at(c, row_at(c, r), j), j, s_.c_type) : p_.zero(lanes_of(j)));
       }
       if (s_.accumulate) advance(c, r);
     }
@@ -210,47 +229,81 @@ class Generator {
     const int64_t disp = (int64_t{step} * s_.panel_columns + column % s_.panel_columns) * 4;
     return jit::mem(b_[static_cast<size_t>(panel)], disp);
   }
-  Vec load_b(int j, int step) {
-    if (in_place()) return load(b_rows_.step(jit::mem(b_.front(), int64_t{j} * p_.lanes() * 4), step), j);
-    return p_.load(packed_b(j, step), lanes_of(j));
+  /// Vector j of row `row` of B in place.
+  Mem b_row(int j, int row) const {
+    return b_rows_.step(jit::mem(b_.front(), int64_t{j} * p_.lanes() * element_bytes(s_.product)), row);
+  }
+
+  /// What of a k-step is multiplied at once: all of it, or one element of a pair of bfloat16 as fp32.
+  enum class Half : uint8_t { all, first, second };
+
+  Vec half_of(Vec pairs, Half half) {
+    if (half == Half::all) return pairs;
+    return half == Half::first ? p_.shl(pairs, 16) : p_.bit_and(pairs, Operand::constant_bits(0xffff0000));
+  }
+  Vec load_b(int j, int step, Half half) {
+    if (!in_place()) return half_of(p_.load(packed_b(j, step), lanes_of(j)), half);
+    if (s_.product == Product::f32) return load(b_row(j, step), j, ElementType::f32);
+    if (half != Half::all) return load(b_row(j, 2 * step + (half == Half::second ? 1 : 0)), j, ElementType::bf16);
+    const Vec first = load_words(b_row(j, 2 * step), j);
+    return odd_ ? first : p_.bit_or(first, p_.shl(load_words(b_row(j, 2 * step + 1), j), 16));
+  }
+  /// The element left over when k is odd stands alone: what follows it may be anything.
+  Vec load_a(int r, int step, Half half) {
+    return half_of(odd_ ? p_.splat(p_.load16(a_at(r, step))) : p_.broadcast(a_at(r, step)), half);
   }
 
   /// One vector of A broadcast and a temporary for it, or the broadcast folded into each multiply.
-  bool folds_broadcast() const { return p_.avx512() && (vectors_ == 1 || s_.rows * vectors_ + vectors_ + 1 > 32); }
+  bool folds_broadcast(Half half) const {
+    return p_.avx512() && half == Half::all && !odd_ && (vectors_ == 1 || s_.rows * vectors_ + vectors_ + 1 > 32);
+  }
 
-  void multiply_add(Vec acc, Vec a, Operand b) {
-    switch (s_.product) {
-      case Product::f32:
-        p_.fmadd231(acc, a, b);
-        break;
-    }
+  void multiply_add(Vec acc, Vec a, Operand b, Half half) {
+    half == Half::all&& s_.product == Product::bf16 ? p_.dot_bf16(acc, a, b) : p_.fmadd231(acc, a, b);
   }
 
   /// Fewer rows than vectors: A's broadcasts stay in registers and B passes by, as memory operands when used once.
-  void wide_k_step(int step) {
+  void wide_half_step(int step, Half half) {
     std::vector<Vec> a;
-    for (int r = 0; r < s_.rows; ++r) a.push_back(p_.broadcast(a_at(r, step)));
+    for (int r = 0; r < s_.rows; ++r) a.push_back(load_a(r, step, half));
     for (int j = 0; j < vectors_; ++j) {
-      const bool once = s_.rows == 1 && !in_place();
-      const Operand b = once ? Operand::memory(packed_b(j, step)) : Operand(load_b(j, step));
-      for (int r = 0; r < s_.rows; ++r) multiply_add(sum(r, j), a[static_cast<size_t>(r)], b);
+      const bool once = s_.rows == 1 && !in_place() && half == Half::all;
+      const Operand b = once ? Operand::memory(packed_b(j, step)) : Operand(load_b(j, step, half));
+      for (int r = 0; r < s_.rows; ++r) multiply_add(sum(r, j), a[static_cast<size_t>(r)], b, half);
+    }
+  }
+
+  void half_step(int step, Half half) {
+    if (s_.rows < vectors_) return wide_half_step(step, half);
+    std::vector<Vec> b;
+    for (int j = 0; j < vectors_; ++j) b.push_back(load_b(j, step, half));
+    for (int r = 0; r < s_.rows; ++r) {
+      const Operand a = folds_broadcast(half) ? Operand::broadcast(a_at(r, step)) : Operand(load_a(r, step, half));
+      for (int j = 0; j < vectors_; ++j) multiply_add(sum(r, j), b[static_cast<size_t>(j)], a, half);
     }
   }
 
   void k_step(int step) {
-    if (s_.rows < vectors_) return wide_k_step(step);
-    std::vector<Vec> b;
-    for (int j = 0; j < vectors_; ++j) b.push_back(load_b(j, step));
-    for (int r = 0; r < s_.rows; ++r) {
-      const Operand a = folds_broadcast() ? Operand::broadcast(a_at(r, step)) : Operand(p_.broadcast(a_at(r, step)));
-      for (int j = 0; j < vectors_; ++j) multiply_add(sum(r, j), b[static_cast<size_t>(j)], a);
+    if (s_.product == Product::f32 || s_.isa >= Isa::avx512_bf16) return half_step(step, Half::all);
+    if (!odd_) half_step(step, Half::second);
+    half_step(step, Half::first);
+  }
+
+  /// The last element of an odd k.
+  void odd_step() {
+    odd_ = true;
+    k_step(0);
+    odd_ = false;
+    if (in_place()) {
+      p_.add(b_.front(), b_rows_.one);
+    } else {
+      advance_k(1, false);
     }
   }
 
   void advance_k(int steps, bool advance_a) {
     if (in_place()) {
-      Gpr stride = b_rows_.one;
-      for (int done = 0; done < steps; ++done) p_.add(b_.front(), stride);
+      for (int done = 0; done < steps * step_elements(s_.product); ++done) p_.add(b_.front(), b_rows_.one);
     } else {
       for (const Gpr b : b_) p_.add(b, int64_t{steps} * s_.panel_columns * 4);
     }
@@ -266,8 +319,9 @@ class Generator {
 
   void k_block(int steps, bool advance_a) {
     // In place, B's rows are reached by a ladder of four.
-    for (int first = 0; first < steps; first += in_place() ? kUnroll : steps) {
-      const int count = in_place() ? std::min(kUnroll, steps - first) : steps;
+    const int most = in_place() ? kUnroll / step_elements(s_.product) : steps;
+    for (int first = 0; first < steps; first += most) {
+      const int count = std::min(most, steps - first);
       for (int i = 0; i < count; ++i) {
         k_step(i);
         if (s_.prefetch != 0) prefetch_b(i);
@@ -286,23 +340,38 @@ class Generator {
 
   void multiply_one(int64_t k) {
     if (k == 0) return multiply_k_steps();
-    if (k <= straight_steps(p_.avx512())) return k_block(static_cast<int>(k), false);
-    k_loop(p_.number(k / kUnroll), kUnroll);
-    if (const auto rest = static_cast<int>(k % kUnroll); rest > 0) k_block(rest, false);
+    const int64_t steps = k / step_elements(s_.product);
+    const bool odd = k % step_elements(s_.product) != 0;
+    if (steps <= straight_steps(p_.avx512())) {
+      k_block(static_cast<int>(steps), odd);
+    } else {
+      k_loop(p_.number(steps / kUnroll), kUnroll);
+      if (const auto rest = static_cast<int>(steps % kUnroll); rest > 0) k_block(rest, odd);
+    }
+    if (odd) odd_step();
   }
 
   void multiply_k_steps() {
     const jit::Label rest = p_.label(), done = p_.label();
+    const bool pairs = s_.product == Product::bf16;
     const Gpr count = p_.load64(arg(offsetof(MicrokernelArgs, k)));
-    p_.shr(count, 2);
+    p_.shr(count, pairs ? 3 : 2);
     p_.jump_if(count, Cond::eq, 0, rest);
     k_loop(count, kUnroll);
     p_.bind(rest);
     p_.load64(arg(offsetof(MicrokernelArgs, k)), count);
+    if (pairs) p_.shr(count, 1);
     p_.bit_and(count, kUnroll - 1);
     p_.jump_if(count, Cond::eq, 0, done);
     k_loop(count, 1);
     p_.bind(done);
+    if (!pairs) return;
+    const jit::Label even = p_.label();
+    p_.load64(arg(offsetof(MicrokernelArgs, k)), count);
+    p_.bit_and(count, 1);
+    p_.jump_if(count, Cond::eq, 0, even);
+    odd_step();
+    p_.bind(even);
   }
 
   // Tail.
@@ -336,12 +405,20 @@ class Generator {
       }
       o.cursor.at = p_.load64(jit::mem(p_.args(), surface_of(i)));
       const int last = vectors_ - 1;
+      const ElementType type = s_.operand_type(i);
       if (s_.tail.operands[i] == Spread::column && partial(last)) {
-        o.last = p_.load(jit::mem(o.cursor.at, int64_t{last} * p_.lanes() * 4), tail_mask());
+        o.last = load(column_at(i, last), last, type);
       } else if (s_.tail.operands[i] == Spread::scalar) {
-        o.value = p_.broadcast(jit::mem(o.cursor.at));
+        o.value = broadcast(jit::mem(o.cursor.at), type);
       }
     }
+  }
+
+  Mem column_at(size_t i, int j) const {
+    return jit::mem(operands_[i].cursor.at, int64_t{j} * p_.lanes() * bytes_of(s_.operand_type(i)));
+  }
+  Operand tail_operand(Mem from, int j, ElementType type) {
+    return partial(j) || type != ElementType::f32 ? Operand(load(from, j, type)) : Operand::memory(from);
   }
 
   /// `row(cursor)` is the address of the present row in a full operand.
@@ -351,14 +428,11 @@ class Generator {
     for (size_t i = 1; i < operands_.size(); ++i) {
       const TailOperand& o = operands_[i];
       switch (s_.tail.operands[i]) {
-        case Spread::full: {
-          const Mem from = vector_at(o.cursor, row(o.cursor), j);
-          values.push_back(partial(j) ? Operand(p_.load(from, tail_mask())) : Operand::memory(from));
+        case Spread::full:
+          values.push_back(tail_operand(vector_at(o.cursor, row(o.cursor), j), j, s_.c_type));
           break;
-        }
         case Spread::column:
-          values.push_back(o.last && j == vectors_ - 1 ? Operand(*o.last)
-                                                       : Operand::memory(jit::mem(o.cursor.at, int64_t{j} * p_.lanes() * 4)));
+          values.push_back(o.last && j == vectors_ - 1 ? Operand(*o.last) : tail_operand(column_at(i, j), j, s_.operand_type(i)));
           break;
         default:
           values.push_back(o.value);
@@ -372,7 +446,7 @@ class Generator {
     open_tail();
     Cursor c = cursor(kC);
     for (int r = 0; r < s_.rows; ++r) {
-      load_row_operands(int64_t{r} * 4);
+      load_row_operands(r);
       for (int j = 0; j < vectors_; ++j) {
         const Vec value = tail_vector(sum(r, j), j, [&](const Cursor& cursor) { return row_at(cursor, r); });
         store(vector_at(c, row_at(c, r), j), value, j);
@@ -384,13 +458,31 @@ class Generator {
     }
   }
 
-  void load_row_operands(int64_t disp) {
+  void load_row_operands(int r) {
     for (size_t i = 1; i < operands_.size(); ++i) {
-      if (s_.tail.operands[i] == Spread::row) operands_[i].value = p_.broadcast(jit::mem(operands_[i].cursor.at, disp));
+      if (s_.tail.operands[i] != Spread::row) continue;
+      const ElementType type = s_.operand_type(i);
+      operands_[i].value = broadcast(jit::mem(operands_[i].cursor.at, r * bytes_of(type)), type);
     }
   }
 
-  void run_tail_over_c() {
+  int64_t staged_row_bytes() const { return int64_t{vectors_} * p_.lanes() * 4; }
+
+  /// Sums in fp32 wait in C itself, or in a frame where C has another type.
+  void stage_sums() {
+    if (s_.c_type == ElementType::f32) return store_sums();
+    frame_ = p_.frame(s_.rows * staged_row_bytes());
+    for (int r = 0; r < s_.rows; ++r) {
+      for (int j = 0; j < vectors_; ++j)
+        p_.store(jit::mem(frame_, r * staged_row_bytes() + int64_t{j} * p_.lanes() * 4), sum(r, j));
+    }
+  }
+  Vec staged_sum(Mem in_c, int j) {
+    if (s_.c_type == ElementType::f32) return load(in_c, j, s_.c_type);
+    return p_.load(jit::mem(frame_, int64_t{j} * p_.lanes() * 4), lanes_of(j));
+  }
+
+  void run_tail_over_sums() {
     open_tail();
     Cursor c = cursor(kC);
     Gpr table, displacement;
@@ -406,12 +498,13 @@ class Generator {
     load_row_operands(0);
     for (int j = 0; j < vectors_; ++j) {
       const Mem to = vector_at(c, row(c), j);
-      store(to, tail_vector(load(to, j), j, row), j);
+      store(to, tail_vector(staged_sum(to, j), j, row), j);
     }
     next_row(c);
+    if (s_.c_type != ElementType::f32) p_.add(frame_, staged_row_bytes());
     for (size_t i = 1; i < operands_.size(); ++i) {
       if (s_.tail.operands[i] == Spread::full) next_row(operands_[i].cursor);
-      if (s_.tail.operands[i] == Spread::row) p_.add(operands_[i].cursor.at, 4);
+      if (s_.tail.operands[i] == Spread::row) p_.add(operands_[i].cursor.at, bytes_of(s_.operand_type(i)));
     }
     if (tabled) p_.add(table, 4);
     p_.sub(left, 1);
@@ -430,6 +523,8 @@ class Generator {
   std::vector<Vec> sums_;
   std::vector<Gpr> a_, b_;
   Ladder a_stride_, b_rows_;
+  Gpr frame_;         ///< sums that wait for their tail
+  bool odd_ = false;  ///< in the step of one element
   std::optional<Mask> tail_mask_;
   std::vector<TailOperand> operands_;
 };

@@ -1,8 +1,9 @@
 // The batch-reduce GEMM microkernel: C[rows x columns] = tail(C0 + sum over i of A_i[rows x k] * B_i[k x columns]).
 // One jitted tile serves GEMM, convolution (A_i: a filter tap and channel block), attention and recurrent cells.
 //
-// Numeric recipe: every element is one chain of fused multiply-adds in the order of i and k, starting at C0 (0 or C), then the
-// tail. It depends on neither tile, ISA, threads nor on the other rows and columns.
+// Numeric recipe: every element is one chain of fused multiply-adds in fp32 in the order of i and k, starting at C0 (0 or C),
+// then the tail, then the rounding to C's type. It depends on neither tile, ISA, threads nor on the other rows and columns. Of
+// bfloat16 operands k goes in pairs, the second of a pair first, as the instruction does it (which takes denormals as 0).
 #pragma once
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/cpu.hpp"
+#include "base/element_type.hpp"
 #include "base/error.hpp"
 #include "kernels/x64/eltwise/program.hpp"
 #include "kernels/x64/jit/code.hpp"
@@ -34,8 +36,17 @@ struct Rows {
   bool operator==(const Rows&) const = default;
 };
 
-/// Element type of A and B. A k-step is 4 bytes of A against one vector row of packed B whatever the type.
-enum class Product : uint8_t { f32 };
+/// Element type of A and B. A k-step is 4 bytes of A against one vector row of packed B whatever the type: two elements of
+/// bfloat16, whose B is packed in pairs of rows. Below AVX512_BF16 their product is computed by fp32 multiply-adds.
+enum class Product : uint8_t { f32, bf16 };
+
+constexpr int element_bytes(Product product) {
+  return product == Product::f32 ? 4 : 2;
+}
+/// Elements of k in a step.
+constexpr int step_elements(Product product) {
+  return product == Product::f32 ? 1 : 2;
+}
 
 struct MicrokernelSpec {
   Isa isa = Isa::portable;
@@ -45,18 +56,22 @@ struct MicrokernelSpec {
   /// Columns of one packed panel of B (gemm/pack.hpp; a tile takes whole panels, several when columns exceeds it), or 0: B is
   /// row-major in place, its rows args.b_row_bytes apart.
   int panel_columns = 0;
-  int64_t k = 0;            ///< k-steps when known at build time, 0: args.k
+  int64_t k = 0;            ///< elements when known at build time, 0: args.k
   bool batched = false;     ///< A_i at args.a + args.a_offsets[i]; B_i follow each other in each panel
-  int64_t rest = 0;         ///< batched: k-steps of each element of a second batch, whose B follows the first's; 0: there is none
+  int64_t rest = 0;         ///< batched: k of each element of a second batch, whose B follows the first's; 0: there is none
   bool accumulate = false;  ///< C0 is C instead of zero
   int32_t prefetch = 0;     ///< packed B: each k-step asks for what lies this many bytes ahead in each panel
+  ElementType c_type = ElementType::f32;  ///< or bf16
   Rows a_rows, c_rows;
   /// Columns of C in groups of this many (16 for blocked16), args.c.block_bytes apart; 0: contiguous. Multiple of the lanes.
   int c_block_columns = 0;
   /// Operand 0 is the sum. Full operands lie like C (same Rows kind and displacements, grouped columns) with their own run-time
   /// strides; column operands are contiguous over the columns; row operands contiguous over the rows.
   eltwise::EltwiseProgram tail;
+  /// Of the tail's operands, f32 or bf16; f32 where it ends. Full ones have C's type.
+  std::vector<ElementType> operand_types;
 
+  ElementType operand_type(size_t i) const { return i < operand_types.size() ? operand_types[i] : ElementType::f32; }
   bool operator==(const MicrokernelSpec&) const = default;
   /// Equal specs have equal text.
   std::string text() const;
@@ -104,7 +119,8 @@ class Microkernel {
 
 /// Vectors that `columns` columns take.
 int vectors_of(Isa isa, int columns);
-/// The most rows of a tile of `columns` columns that stay in registers: 28 / 14 / 9 / 7 for 1 to 4 zmm, 12 / 6 / 4 for ymm.
-int max_rows(Isa isa, int columns);
+/// The most rows of a tile of `columns` columns that stay in registers: 28 / 14 / 9 / 7 (6 of bf16) for 1 to 4 zmm, 12 / 6 / 4
+/// for ymm.
+int max_rows(Isa isa, int columns, Product product = Product::f32);
 
 }  // namespace slipway::gemm

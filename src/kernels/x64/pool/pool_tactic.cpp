@@ -17,13 +17,17 @@ struct Layer {
   std::vector<window::RowTaps> rows;
   std::vector<float> row_counts;
   int64_t planes = 0;
+  ElementType type = ElementType::f32;
   window::Reduce reduce = window::Reduce::max;
   bool include_pad = false;
+
+  int64_t pixel_bytes() const { return kBlock * (type == ElementType::bf16 ? 2 : 4); }
 };
 
 bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   const tactic::TensorDesc& x = query.inputs[0];
-  if (x.type != ElementType::f32) return reason = "f32 only", false;
+  if (x.type != ElementType::f32 && x.type != ElementType::bf16) return reason = "f32 and bf16 only", false;
+  layer.type = x.type;
   if (x.dims.rank() < 3 || x.dims.rank() > 4) return reason = "one or two spatial axes only", false;
   if (x.dims.count() == 0) return reason = "empty", false;
   if (query.outputs.size() > 1 && !query.outputs[1].absent()) return reason = "indices are wanted", false;
@@ -57,18 +61,18 @@ class PoolKernel final : public tactic::Kernel {
   PoolKernel(Layer layer, window::RowKernel code) : layer_(std::move(layer)), code_(std::move(code)) {}
 
   Fault run(const Exec& exec) const noexcept override {
-    const auto* x = static_cast<const float*>(exec.inputs[0]);
-    auto* y = static_cast<float*>(exec.outputs[0]);
+    const auto* x = static_cast<const std::byte*>(exec.inputs[0]);
+    auto* y = static_cast<std::byte*>(exec.outputs[0]);
     auto task = [&](int thread, int threads) {
       const Team::Range range = Team::share(layer_.planes * layer_.h.out, thread, threads);
       for (int64_t i = range.begin; i < range.end; ++i) {
         const int64_t plane = i / layer_.h.out;
         const auto row = static_cast<size_t>(i % layer_.h.out);
         window::RowArgs args;
-        args.in = x + (plane * layer_.h.in + layer_.rows[row].in_row) * layer_.w.in * kBlock;
+        args.in = x + (plane * layer_.h.in + layer_.rows[row].in_row) * layer_.w.in * layer_.pixel_bytes();
         args.tap_rows = layer_.rows[row].count;
         args.row_count = layer_.row_counts[row];
-        args.out = y + i * layer_.w.out * kBlock;
+        args.out = y + i * layer_.w.out * layer_.pixel_bytes();
         code_(args);
       }
     };
@@ -103,7 +107,8 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
   spec.isa = query.machine.isa;
   spec.reduce = layer.reduce;
   spec.columns = layer.w;
-  spec.tap_row_bytes = layer.h.dilation * layer.w.in * kBlock * 4;
+  spec.type = layer.type;
+  spec.tap_row_bytes = layer.h.dilation * layer.w.in * layer.pixel_bytes();
   spec.count_include_pad = layer.include_pad;
   return std::unique_ptr<tactic::Kernel>(std::make_unique<PoolKernel>(layer, TRY(window::RowKernel::make(spec))));
 }

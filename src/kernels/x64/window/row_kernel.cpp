@@ -21,7 +21,7 @@ using jit::Mem;
 using jit::Operand;
 using jit::Vec;
 
-constexpr int64_t kPixelBytes = kBlock * 4;
+constexpr int64_t kWeightBytes = kBlock * 4;  ///< of one tap
 constexpr int64_t kMostTaps = 32, kMostBorder = 24, kMostExtent = 1 << 20, kMostTapRow = 1 << 24;
 
 /// Taps [begin, end) of output position `o` that are inside the input.
@@ -74,7 +74,9 @@ class Generator {
     scalars_.resize(s_.tail.operands.size());
     for (size_t i = 1; i < operands_.size(); ++i) {
       operands_[i] = p_.load64(arg(offsetof(RowArgs, operands) + i * sizeof(void*)));
-      if (s_.tail.operands[i] == Spread::scalar) scalars_[i] = p_.broadcast(jit::mem(operands_[i]));
+      if (s_.tail.operands[i] != Spread::scalar) continue;
+      const Mem at = jit::mem(operands_[i]);
+      scalars_[i] = s_.operand_type(i) == ElementType::bf16 ? p_.shl(p_.splat(p_.load16(at)), 16) : p_.broadcast(at);
     }
     if (cut_.repeats == 0) {
       row_of_groups(0, a_.out);
@@ -90,13 +92,19 @@ class Generator {
  private:
   Mem arg(size_t offset) const { return jit::mem(p_.args(), static_cast<int64_t>(offset)); }
 
+  int64_t element_bytes() const { return s_.type == ElementType::bf16 ? 2 : 4; }
+  int64_t pixel_bytes() const { return kBlock * element_bytes(); }
+  Mem pixel_at(Gpr base, int64_t pixel) const { return jit::mem(base, pixel * pixel_bytes() + lane_ * element_bytes()); }
+  Mem weight(Gpr weights, int64_t tap) const { return jit::mem(weights, tap * kWeightBytes + lane_ * 4); }
+  Vec load(Mem from, ElementType type) { return type == ElementType::bf16 ? p_.load_bf16(from) : p_.load(from); }
+
   /// Advances the pointers by whole pixels.
   void move_to(int64_t pixels) {
     if (pixels == 0) return;
-    p_.add(in_, pixels * a_.stride * kPixelBytes);
-    p_.add(out_, pixels * kPixelBytes);
+    p_.add(in_, pixels * a_.stride * pixel_bytes());
+    p_.add(out_, pixels * pixel_bytes());
     for (size_t i = 1; i < operands_.size(); ++i) {
-      if (s_.tail.operands[i] == Spread::full) p_.add(operands_[i], pixels * kPixelBytes);
+      if (s_.tail.operands[i] == Spread::full) p_.add(operands_[i], pixels * pixel_bytes());
     }
   }
 
@@ -145,7 +153,7 @@ class Generator {
     p_.bind(top);
     each_half([&](size_t half) { tap_row(sums[half], row, weights, offset, taps); });
     p_.add(row, tap_row_bytes_);
-    if (s_.reduce == Reduce::convolve) p_.add(weights, a_.kernel * kPixelBytes);
+    if (s_.reduce == Reduce::convolve) p_.add(weights, a_.kernel * kWeightBytes);
     p_.sub(left, 1);
     p_.jump_if(left, Cond::gt, 0, top);
     for (int i = 0; i < count; ++i) {
@@ -156,14 +164,13 @@ class Generator {
 
   template <class Work>
   void each_half(Work work) {
-    const int64_t bytes = int64_t{p_.lanes()} * 4;
-    for (shift_ = 0; shift_ < kPixelBytes; shift_ += bytes) work(static_cast<size_t>(shift_ / bytes));
+    for (lane_ = 0; lane_ < kBlock; lane_ += p_.lanes()) work(static_cast<size_t>(lane_ / p_.lanes()));
   }
 
   void tap_row(const std::vector<Vec>& sums, Gpr row, Gpr weights, int64_t offset, const std::vector<Taps>& taps) {
     const bool hold = s_.reduce == Reduce::convolve && sums.size() > 1 && a_.kernel <= (p_.avx512() ? 12 : 5);
     std::vector<Vec> held;
-    for (int64_t t = 0; hold && t < a_.kernel; ++t) held.push_back(p_.load(jit::mem(weights, t * kPixelBytes + shift_)));
+    for (int64_t t = 0; hold && t < a_.kernel; ++t) held.push_back(p_.load(weight(weights, t)));
     // Inputs in ascending order, each loaded once: every sum takes its taps in ascending order too.
     const auto count = static_cast<int64_t>(sums.size());
     for (int64_t position = 0; position < (count - 1) * a_.stride + a_.reach(); ++position) {
@@ -172,16 +179,14 @@ class Generator {
         const int64_t reach = position - i * a_.stride, t = reach / a_.dilation;
         const Taps& own = taps[static_cast<size_t>(i)];
         if (reach < 0 || reach % a_.dilation != 0 || t < own.begin || t >= own.end) continue;
-        if (x.id < 0) x = p_.load(jit::mem(row, (offset * a_.stride - a_.pad_begin + position) * kPixelBytes + shift_));
+        if (x.id < 0) x = load(pixel_at(row, offset * a_.stride - a_.pad_begin + position), s_.type);
         const Vec sum = sums[static_cast<size_t>(i)];
         if (s_.reduce == Reduce::max) {
           jit::emit_max(p_, x, sum, sum);
         } else if (s_.reduce == Reduce::average) {
           p_.add(sum, x, sum);
         } else {
-          p_.fmadd231(
-              sum, x,
-              hold ? Operand(held[static_cast<size_t>(t)]) : Operand::memory(jit::mem(weights, t * kPixelBytes + shift_)));
+          p_.fmadd231(sum, x, hold ? Operand(held[static_cast<size_t>(t)]) : Operand::memory(weight(weights, t)));
         }
       }
     }
@@ -192,21 +197,25 @@ class Generator {
     if (!s_.tail.steps.empty()) {
       std::vector<Operand> operands{sum};
       for (size_t i = 1; i < operands_.size(); ++i) {
-        const bool full = s_.tail.operands[i] == Spread::full;
-        operands.push_back(s_.tail.operands[i] == Spread::scalar
-                               ? Operand(scalars_[i])
-                               : Operand::memory(jit::mem(operands_[i], (full ? pixel * kPixelBytes : 0) + shift_)));
+        if (s_.tail.operands[i] == Spread::scalar) {
+          operands.push_back(scalars_[i]);
+          continue;
+        }
+        const bool full = s_.tail.operands[i] == Spread::full, wide = s_.operand_type(i) == ElementType::f32;
+        const Mem at = full ? pixel_at(operands_[i], pixel) : jit::mem(operands_[i], lane_ * (wide ? 4 : 2));
+        operands.push_back(wide ? Operand::memory(at) : Operand(p_.load_bf16(at)));
       }
       sum = eltwise::emit_steps(p_, s_.tail, operands, p_.lanes());
     }
-    p_.store(jit::mem(out_, pixel * kPixelBytes + shift_), sum);
+    const Mem to = pixel_at(out_, pixel);
+    s_.type == ElementType::bf16 ? p_.store_bf16(to, sum) : p_.store(to, sum);
   }
 
   const RowSpec& s_;
   const ops::WindowAxis& a_;
   jit::Program p_;
   const Cut cut_;
-  int64_t shift_ = 0;  ///< bytes from a pixel to the half at work
+  int64_t lane_ = 0;  ///< of a pixel, where the half at work begins
   Gpr in_, out_, rows_, weights_, tap_row_bytes_;
   Vec row_count_;
   std::vector<Gpr> operands_;

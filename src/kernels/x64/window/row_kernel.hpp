@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/cpu.hpp"
 #include "base/error.hpp"
@@ -25,10 +26,14 @@ struct RowSpec {
   Isa isa = Isa::avx2;
   Reduce reduce = Reduce::convolve;
   ops::WindowAxis columns;
-  int64_t tap_row_bytes = 0;       ///< between the input rows of two taps
-  bool count_include_pad = false;  ///< average
+  int64_t tap_row_bytes = 0;            ///< between the input rows of two taps
+  bool count_include_pad = false;       ///< average
+  ElementType type = ElementType::f32;  ///< of input, output and full operands: f32 or bf16; weights are f32
   /// Of each finished sum (operand 0): full operands lie like the output, column operands are one value a channel. May be empty.
   eltwise::EltwiseProgram tail = eltwise::tail();
+  std::vector<ElementType> operand_types;  ///< of the tail's operands; f32 where it ends
+
+  ElementType operand_type(size_t i) const { return i < operand_types.size() ? operand_types[i] : ElementType::f32; }
 };
 
 struct RowArgs {

@@ -50,9 +50,11 @@ std::vector<float> filter_tile(Isa isa, const Winograd& w, const Problem& p, int
   const int positions = w.positions();
   gemm::PackShape shape{p.channels, kOut, kOut};
   std::vector<float> filters(static_cast<size_t>(positions * shape.elements()));
-  transform_filters(w, shape, kOut, p.filters.data(), filters.data());
+  Tensor weights(ElementType::f32, {kOut, p.channels, 3, 3});
+  std::copy(p.filters.begin(), p.filters.end(), weights.as<float>());
+  transform_filters(w, shape, kOut, weights, filters.data());
 
-  const auto input = InputTransform::make(isa, w);
+  const auto input = InputTransform::make(isa, w, ElementType::f32);
   OutputTransform::Spec spec;
   spec.isa = isa;
   spec.winograd = w;
@@ -65,7 +67,7 @@ std::vector<float> filter_tile(Isa isa, const Winograd& w, const Problem& p, int
       out(static_cast<size_t>(w.outputs * w.outputs * kOut), NAN);
   for (int64_t block = 0; block < p.channels / kBlockChannels; ++block) {
     InputTransform::Args args;
-    args.from = p.tile.data() + block * p.size * p.size * kBlockChannels;
+    args.from = reinterpret_cast<const std::byte*>(p.tile.data() + block * p.size * p.size * kBlockChannels);
     args.row_bytes = int64_t{p.size} * kBlockChannels * 4;
     args.to = inputs.data() + block * kBlockChannels;
     args.position_bytes = p.channels * 4;
@@ -84,7 +86,7 @@ std::vector<float> filter_tile(Isa isa, const Winograd& w, const Problem& p, int
   OutputTransform::Args args;
   args.from = sums.data();
   args.position_bytes = kOut * 4;
-  args.to = out.data();
+  args.to = reinterpret_cast<std::byte*>(out.data());
   args.row_bytes = int64_t{w.outputs} * kOut * 4;
   args.rows = rows;
   args.temporary = temporary.data();
