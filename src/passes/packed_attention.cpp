@@ -16,7 +16,8 @@ Result<Answer> visit(const Site& site) {
   }
   const ir::Fact& source = site.fact(split->inputs[0]);
   const int64_t axis = split->attrs.as<ops::SplitAttrs>().axis;
-  if (!is_f32(source) || !has_rank(source) || source.shape->size() != 3 || (axis != 2 && axis != -1)) return not_mine();
+  if ((!is_f32(source) && !is_bf16(source)) || !has_rank(source) || source.shape->size() != 3 || (axis != 2 && axis != -1))
+    return not_mine();
   GroupBuilder group(site.graph, GroupBuilder::Operands::one_input_per_use);
   group.add(site.graph.value(node.inputs[0]).producer, GroupBuilder::Role::main);
   group.add(site.id, GroupBuilder::Role::main);

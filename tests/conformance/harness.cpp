@@ -224,11 +224,13 @@ Result<Subject> subject_of(const ops::Op& op, const ops::Sample& sample) {
 std::optional<ops::Sample> in_bf16(const ops::Op& op, const ops::Sample& sample) {
   ops::Sample out = sample;
   bool any = false;
-  for (ops::SampleInput& input : out.inputs) {
+  for (size_t i = 0; i < out.inputs.size(); ++i) {
+    ops::SampleInput& input = out.inputs[i];
     const Tensor* t = input.value.tensor();
-    if (t == nullptr || t->type() != ElementType::f32) continue;
+    if (t == nullptr || t->type() != ElementType::f32 || op.output_port(0) == nullptr) continue;
+    if (op.input_port(i)->group != op.output_port(0)->group) continue;
     Tensor narrow(ElementType::bf16, t->dims());
-    for (int64_t i = 0; i < t->count(); ++i) store_double(narrow.data(), ElementType::bf16, i, *(t->as<float>() + i));
+    for (int64_t k = 0; k < t->count(); ++k) store_double(narrow.data(), ElementType::bf16, k, t->as<float>()[k]);
     input.value = ir::Value(std::move(narrow));
     any = true;
   }

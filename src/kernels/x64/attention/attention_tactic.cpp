@@ -1,10 +1,11 @@
 // Attention and the attention group: K is packed once per head; then each task takes one head and a few query rows, whose scores
-// never leave the nearest cache: S = Q K^T, softmax, S V.
+// never leave the nearest cache: S = Q K^T, softmax, S V. Of bfloat16 S is rounded after the softmax, and V is packed too.
 #include <algorithm>
 #include <cmath>
 
 #include "base/format.hpp"
 #include "kernels/registry.hpp"
+#include "kernels/x64/convert/convert.hpp"
 #include "kernels/x64/gemm/gemm.hpp"
 #include "kernels/x64/rows/rows.hpp"
 #include "ops/attention.hpp"
@@ -17,7 +18,9 @@ namespace {
 using tactic::Exec;
 using tactic::Fault;
 
-/// Where the rows of Q, K, V or Y lie, in floats.
+constexpr size_t kLineBytes = 64;
+
+/// Where the rows of Q, K, V or Y lie, in elements.
 struct Side {
   size_t input = 0;
   int64_t heads = 1, length = 0, size = 0;
@@ -39,6 +42,10 @@ struct Layer {
   Mask mask;
   float scale = 1;
   bool causal = false;
+  ElementType type = ElementType::f32;  ///< or bf16
+
+  bool narrow() const { return type == ElementType::bf16; }
+  int64_t element_bytes() const { return narrow() ? 2 : 4; }
 };
 
 Side side_of(size_t input, const Dims& d, int64_t heads) {
@@ -122,8 +129,10 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   const ops::GroupAttrs* group = ops::group_of(query.node);
   if (group != nullptr && group->kind != "attention") return reason = "not attention", false;
   const size_t data_inputs = group != nullptr ? 1 : 3;
+  layer.type = query.inputs[0].type;
+  if (layer.type != ElementType::f32 && layer.type != ElementType::bf16) return reason = "f32 and bf16 only", false;
   for (size_t i = 0; i < data_inputs; ++i) {
-    if (query.inputs[i].type != ElementType::f32) return reason = "f32 only", false;
+    if (query.inputs[i].type != layer.type) return reason = "Q, K and V of different types", false;
     if (query.inputs[i].dims.count() == 0) return reason = "empty", false;
   }
   if (query.outputs[0].dims.count() == 0) return reason = "empty", false;
@@ -140,14 +149,13 @@ class AttentionKernel final : public tactic::Kernel {
   }
 
   Fault run(const Exec& exec) const noexcept override {
-    auto* keys = reinterpret_cast<float*>(exec.scratch);
-    auto pack = [&](int thread, int threads) { pack_keys(exec, keys, thread, threads); };
+    auto pack = [&](int thread, int threads) { pack_sides(exec, thread, threads); };
     exec.team.run(pack);
     auto attend = [&](int thread, int threads) {
-      float* scores = keys + key_floats_ + thread * score_floats_;
+      float* scores = reinterpret_cast<float*>(exec.scratch + packed_bytes()) + thread * score_floats_;
       const Team::Range range = Team::share(layer_.batch * layer_.q.heads * blocks_, thread, threads);
       for (int64_t i = range.begin; i < range.end; ++i) {
-        run_block(exec, keys, scores, i / blocks_ / layer_.q.heads, i / blocks_ % layer_.q.heads, i % blocks_);
+        run_block(exec, scores, i / blocks_ / layer_.q.heads, i / blocks_ % layer_.q.heads, i % blocks_);
       }
     };
     exec.team.run(attend);
@@ -165,13 +173,17 @@ class AttentionKernel final : public tactic::Kernel {
     functions_ = &rows::functions(machine.isa);
     const int64_t most = machine.isa >= Isa::avx512 ? 14 : 12, length = layer.q.length;
     blocks_ = (length + most - 1) / most;
-    panels_ = gemm::PackShape::make(machine.isa, layer.k.size, layer.k.length);
+    const gemm::Product product = layer.narrow() ? gemm::Product::bf16 : gemm::Product::f32;
+    narrow_ = layer.narrow() ? convert::narrow(layer.type, machine.isa) : nullptr;
+    keys_ = gemm::PackShape::make(machine.isa, layer.k.size, layer.k.length, product);
+    values_ = gemm::PackShape::make(machine.isa, layer.v.length, layer.v.size, product);
     score_step_ = (layer.k.length + rows::kLanes - 1) / rows::kLanes * rows::kLanes + rows::kLanes;
     for (int tall = 0; tall < 2; ++tall) {
       const int64_t count = length / blocks_ + tall;
       if (tall == 1 && length % blocks_ == 0) break;
       gemm::GemmSpec scores;
       scores.isa = machine.isa;
+      scores.product = product;
       scores.m = count;
       scores.n = layer.k.length;
       scores.k = layer.k.size;
@@ -181,47 +193,70 @@ class AttentionKernel final : public tactic::Kernel {
       values.n = layer.v.size;
       values.k = layer.k.length;
       values.lda = score_step_;
-      values.b_packed = false;
+      values.b_packed = layer.narrow();
+      values.c_type = layer.type;
       gemms_.push_back(TRY(gemm::Gemm::make(values)));
     }
-    key_floats_ = layer.batch * layer.k.heads * panels_.elements();
-    key_floats_ = (key_floats_ + rows::kLanes - 1) / rows::kLanes * rows::kLanes;
     score_floats_ = (length / blocks_ + 1) * score_step_;
-    context.book_scratch(static_cast<size_t>(key_floats_ + machine.threads * score_floats_) * sizeof(float));
+    context.book_scratch(packed_bytes() + static_cast<size_t>(machine.threads * score_floats_) * sizeof(float));
     return {};
   }
 
-  void pack_keys(const Exec& exec, float* keys, int thread, int threads) const {
-    const auto* k = static_cast<const float*>(exec.inputs[layer_.k.input]);
-    const Team::Range range = Team::share(layer_.batch * layer_.k.heads * panels_.panels(), thread, threads);
+  static size_t aligned(size_t bytes) { return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes; }
+  /// Of one head, packed.
+  size_t key_bytes() const { return aligned(keys_.bytes()); }
+  size_t value_bytes() const { return layer_.narrow() ? aligned(values_.bytes()) : 0; }
+  size_t packed_bytes() const { return static_cast<size_t>(layer_.batch * layer_.k.heads) * (key_bytes() + value_bytes()); }
+  std::byte* packed_keys(const Exec& exec, int64_t head) const {
+    return exec.scratch + static_cast<size_t>(head) * (key_bytes() + value_bytes());
+  }
+
+  const std::byte* at(const Exec& exec, const Side& side, int64_t batch, int64_t head, int64_t row) const {
+    return static_cast<const std::byte*>(exec.inputs[side.input]) + side.at(batch, head, row) * layer_.element_bytes();
+  }
+
+  void pack_sides(const Exec& exec, int thread, int threads) const {
+    const int64_t parts = keys_.panels() + (layer_.narrow() ? values_.panels() : 0);
+    const Team::Range range = Team::share(layer_.batch * layer_.k.heads * parts, thread, threads);
     for (int64_t i = range.begin; i < range.end; ++i) {
-      const int64_t panel = i % panels_.panels(), head = i / panels_.panels();
-      const float* from = k + layer_.k.at(head / layer_.k.heads, head % layer_.k.heads, 0);
-      gemm::pack_b_panels(panels_, from, layer_.k.row_step, true, panel, panel + 1, keys + head * panels_.elements());
+      const int64_t head = i / parts, panel = i % parts, value = panel - keys_.panels();
+      const int64_t batch = head / layer_.k.heads, h = head % layer_.k.heads;
+      std::byte* to = packed_keys(exec, head);
+      if (value < 0) {
+        gemm::pack_b_panels(keys_, at(exec, layer_.k, batch, h, 0), layer_.k.row_step, true, panel, panel + 1, to);
+      } else {
+        gemm::pack_b_panels(values_, at(exec, layer_.v, batch, h, 0), layer_.v.row_step, false, value, value + 1,
+                            to + key_bytes());
+      }
     }
   }
 
-  void run_block(const Exec& exec, const float* keys, float* scores, int64_t batch, int64_t head, int64_t block) const {
+  void run_block(const Exec& exec, float* scores, int64_t batch, int64_t head, int64_t block) const {
     const Team::Range range = Team::share(layer_.q.length, static_cast<int>(block), static_cast<int>(blocks_));
     const size_t tall = range.end - range.begin > layer_.q.length / blocks_ ? 1 : 0;
     const int64_t kv_head = head / (layer_.q.heads / layer_.k.heads);
+    const std::byte* keys = packed_keys(exec, batch * layer_.k.heads + kv_head);
     gemm::GemmArgs args;
-    args.a = static_cast<const float*>(exec.inputs[layer_.q.input]) + layer_.q.at(batch, head, range.begin);
+    args.a = at(exec, layer_.q, batch, head, range.begin);
     args.lda = layer_.q.row_step;
-    args.b = keys + (batch * layer_.k.heads + kv_head) * panels_.elements();
+    args.b = keys;
     args.c = scores;
     args.ldc = score_step_;
     gemms_[tall * 2].run_part(args, 0, 1);
 
     for (int64_t i = range.begin; i < range.end; ++i) {
-      functions_->masked_softmax(scores + (i - range.begin) * score_step_, layer_.k.length, masked_row(exec, batch, head, i));
+      float* row = scores + (i - range.begin) * score_step_;
+      functions_->masked_softmax(row, layer_.k.length, masked_row(exec, batch, head, i));
+      // Rounded rows are half as long: each lies before all those that are still to come.
+      if (narrow_ != nullptr)
+        narrow_(row, reinterpret_cast<std::byte*>(scores) + (i - range.begin) * score_step_ * 2, layer_.k.length);
     }
 
     args.a = scores;
     args.lda = score_step_;
-    args.b = static_cast<const float*>(exec.inputs[layer_.v.input]) + layer_.v.at(batch, kv_head, 0);
+    args.b = layer_.narrow() ? keys + key_bytes() : at(exec, layer_.v, batch, kv_head, 0);
     args.ldb = layer_.v.row_step;
-    args.c = static_cast<float*>(exec.outputs[0]) + layer_.y.at(batch, head, range.begin);
+    args.c = static_cast<std::byte*>(exec.outputs[0]) + layer_.y.at(batch, head, range.begin) * layer_.element_bytes();
     args.ldc = layer_.y.row_step;
     gemms_[tall * 2 + 1].run_part(args, 0, 1);
   }
@@ -243,19 +278,20 @@ class AttentionKernel final : public tactic::Kernel {
 
   Layer layer_;
   const rows::Functions* functions_ = nullptr;
-  gemm::PackShape panels_;
+  gemm::PackShape keys_, values_;
+  convert::Narrow narrow_ = nullptr;
   std::vector<gemm::Gemm> gemms_;  ///< scores and values, for the lesser block of rows and for the one of a row more
-  int64_t blocks_ = 1, score_step_ = 0, key_floats_ = 0, score_floats_ = 0;
+  int64_t blocks_ = 1, score_step_ = 0, score_floats_ = 0;
 };
 
 tactic::Verdict judge(const tactic::Query& query) {
   Layer layer;
   std::string reason;
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(std::move(reason));
-  constexpr double kFlopsPerUs = 60e3;
+  const double flops_per_us = layer.narrow() && query.machine.isa >= Isa::avx512_bf16 ? 90e3 : 60e3;
   const double flops = 2.0 * static_cast<double>(layer.batch * layer.q.heads * layer.q.length) *
                        static_cast<double>(layer.k.length * (layer.q.size + layer.v.size));
-  return tactic::Verdict::yes(1 + flops / kFlopsPerUs / query.machine.threads, "scores in cache");
+  return tactic::Verdict::yes(1 + flops / flops_per_us / query.machine.threads, "scores in cache");
 }
 
 Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict&, tactic::BuildContext& context) {
