@@ -85,9 +85,10 @@ bool reaches_product(const Site& site) {
   return false;
 }
 
-/// Whether the port shares the type of the first output: data, not what steers the operator.
+/// Whether the port takes data, not what steers the operator: it shares the type of the first output, or must be there.
 bool is_data(const ops::Op& op, const ops::Port* port) {
-  return port != nullptr && port->group == op.output_port(0)->group && contains(port->types, ElementType::bf16);
+  return port != nullptr && contains(port->types, ElementType::bf16) &&
+         (!port->optional || port->group == op.output_port(0)->group);
 }
 
 ir::ValueId narrowed_constant(ir::Patch& patch, const Tensor& wide) {

@@ -228,7 +228,8 @@ std::optional<ops::Sample> in_bf16(const ops::Op& op, const ops::Sample& sample)
     ops::SampleInput& input = out.inputs[i];
     const Tensor* t = input.value.tensor();
     if (t == nullptr || t->type() != ElementType::f32 || op.output_port(0) == nullptr) continue;
-    if (op.input_port(i)->group != op.output_port(0)->group) continue;
+    const ops::Port& port = *op.input_port(i);
+    if (port.optional && port.group != op.output_port(0)->group) continue;
     Tensor narrow(ElementType::bf16, t->dims());
     for (int64_t k = 0; k < t->count(); ++k) store_double(narrow.data(), ElementType::bf16, k, t->as<float>()[k]);
     input.value = ir::Value(std::move(narrow));

@@ -26,8 +26,8 @@ struct Subject {
 
 /// The sample as a Subject; an error when the reference refuses it.
 Result<Subject> subject_of(const ops::Op& op, const ops::Sample& sample);
-/// The sample with bf16 in the place of f32 wherever the type is that of the output; nothing when it has none or the operator
-/// does not take it.
+/// The sample with bf16 in the place of f32 in its data: inputs that must be there or have the output's type; nothing when it has
+/// none or the operator does not take it.
 std::optional<ops::Sample> in_bf16(const ops::Op& op, const ops::Sample& sample);
 /// Any node with facts inferred; constants of the graph become constant inputs.
 Result<Subject> subject_of_node(const ir::Graph& graph, ir::NodeId node, std::vector<ir::Value> inputs, ops::Tolerance tolerance,
