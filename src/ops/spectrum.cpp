@@ -6,6 +6,7 @@
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
+#include "ops/spectrum.hpp"
 
 namespace slipway::ops {
 namespace {
@@ -13,21 +14,6 @@ namespace {
 /// Signals, windows and spectra of more elements than this are refused.
 constexpr int64_t kLongestSignal = int64_t{1} << 32;
 constexpr double kTurn = 2 * std::numbers::pi;
-
-struct DftAttrs {
-  bool inverse = false;
-  bool onesided = false;
-  bool operator==(const DftAttrs&) const = default;
-  static constexpr auto fields() {
-    return std::tuple{field("inverse", &DftAttrs::inverse), field("onesided", &DftAttrs::onesided)};
-  }
-};
-
-struct StftAttrs {
-  bool onesided = true;
-  bool operator==(const StftAttrs&) const = default;
-  static constexpr auto fields() { return std::tuple{field("onesided", &StftAttrs::onesided)}; }
-};
 
 struct WindowAttrs {
   ElementType output_datatype = E::f32;
@@ -60,14 +46,6 @@ Result<int> signal_axis(int64_t axis, int rank) {
   return at;
 }
 
-/// Extent of the transformed axis in the output.
-int64_t spectrum_extent(const DftAttrs& a, int64_t length) {
-  return a.onesided && !a.inverse ? length / 2 + 1 : length;
-}
-int64_t default_length(const DftAttrs& a, int64_t extent) {
-  return a.onesided && a.inverse ? std::max<int64_t>(2 * (extent - 1), 0) : extent;
-}
-
 Status infer_dft(InferContext& c) {
   const DftAttrs& a = c.attrs<DftAttrs>();
   c.set(0, c.type(0));
@@ -86,9 +64,9 @@ Status infer_dft(InferContext& c) {
       TRY(signal_axis(axis_value && axis_value->size() == 1 ? axis_value->front() : -2, static_cast<int>(x->size())));
   Dim& extent = y[static_cast<size_t>(axis)];
   if (length) {
-    extent = spectrum_extent(a, TRY(scalar("dft_length", *length, 1)));
+    extent = a.bins(TRY(scalar("dft_length", *length, 1)));
   } else if (extent.known()) {
-    extent = spectrum_extent(a, default_length(a, extent.value()));
+    extent = a.bins(a.length_of(extent.value()));
   } else if (a.onesided) {
     extent = Dim::unknown();
   }
@@ -134,10 +112,10 @@ Status run_dft(RefContext& c) {
   }
   const int64_t asked_axis = c.has(2) ? TRY(scalar("axis", c.ints(2), -kMaxRank)) : -2;
   const int axis = TRY(signal_axis(asked_axis, xd.rank()));
-  const int64_t length = c.has(1) ? TRY(scalar("dft_length", c.ints(1), 1)) : default_length(a, xd[axis]);
+  const int64_t length = c.has(1) ? TRY(scalar("dft_length", c.ints(1), 1)) : a.length_of(xd[axis]);
   if (length < 1) return fail(ErrorCode::invalid_model, "an axis of extent {} cannot be transformed", xd[axis]);
   const bool real_output = a.inverse && a.onesided;
-  const int64_t parts = xd.back(), out_parts = real_output ? 1 : 2, bins = spectrum_extent(a, length);
+  const int64_t parts = xd.back(), out_parts = real_output ? 1 : 2, bins = a.bins(length);
   Dims yd = xd;
   yd[axis] = bins;
   yd[yd.rank() - 1] = out_parts;
@@ -172,30 +150,33 @@ Status infer_stft(InferContext& c) {
   c.set(0, c.type(0));
   const Shape *x = c.shape(0), *window = c.shape(2);
   if (x == nullptr) return {};
-  if (x->size() != 3)
-    return fail(ErrorCode::invalid_model, "the signal has {} axes; [batch, length, 1 or 2] is expected", x->size());
+  if (x->size() != 2 && x->size() != 3)
+    return fail(ErrorCode::invalid_model, "the signal has {} axes; [batch, length] or [batch, length, 1 or 2] is expected",
+                x->size());
   const auto step = c.ints(1), given = c.ints(3);
   Dim length = (*x)[1];
   if (window != nullptr && window->size() != 1)
     return fail(ErrorCode::invalid_model, "the window has {} axes; 1 is expected", window->size());
   if (window != nullptr) length = (*window)[0];
   if (c.has_input(3)) length = given ? Dim(TRY(scalar("frame_length", *given, 1))) : Dim::unknown();
-  Dim frames, bins = length;
+  Dim frames, bins;
   if (step && (*x)[1].known() && length.known()) {
     const int64_t by = TRY(scalar("frame_step", *step, 1)), slack = (*x)[1].value() - length.value();
     if (slack < 0)
       return fail(ErrorCode::invalid_model, "frames of {} do not fit a signal of {}", length.value(), (*x)[1].value());
     frames = slack / by + 1;
   }
-  if (c.attrs<StftAttrs>().onesided) bins = length.known() ? Dim(length.value() / 2 + 1) : Dim::unknown();
+  bins = length.known() ? Dim(c.attrs<StftAttrs>().bins(length.value())) : Dim::unknown();
   c.set(0, c.type(0), Shape{(*x)[0], frames, bins, 2});
   return {};
 }
 
 Status run_stft(RefContext& c) {
   const Dims xd = c.in(0).dims();
-  if (xd.rank() != 3 || (xd[2] != 1 && xd[2] != 2)) {
-    return fail(ErrorCode::invalid_model, "the signal has the shape {}; [batch, length, 1 or 2] is expected", to_string(xd));
+  const int64_t parts = xd.rank() == 3 ? xd[2] : 1;
+  if ((xd.rank() != 2 && xd.rank() != 3) || (parts != 1 && parts != 2)) {
+    return fail(ErrorCode::invalid_model, "the signal has the shape {}; [batch, length] or [batch, length, 1 or 2] is expected",
+                to_string(xd));
   }
   const int64_t step = TRY(scalar("frame_step", c.ints(1), 1));
   std::vector<double> window = c.has(2) ? c.doubles(2) : std::vector<double>();
@@ -207,8 +188,7 @@ Status run_stft(RefContext& c) {
                 "frames of {} need a window as long (it has {}) and a signal at least as long (it has {})", length, window.size(),
                 xd[1]);
   }
-  const int64_t frames = (xd[1] - length) / step + 1, bins = c.attrs<StftAttrs>().onesided ? length / 2 + 1 : length,
-                parts = xd[2];
+  const int64_t frames = (xd[1] - length) / step + 1, bins = c.attrs<StftAttrs>().bins(length);
   const std::vector<double> x = c.doubles(0);
   const Dims yd = {xd[0], frames, bins, 2};
   std::vector<double> y(static_cast<size_t>(yd.count()));
@@ -320,14 +300,21 @@ std::vector<Sample> dft_samples() {
           {"cut", DftAttrs{}, {{noise({1, 6, 2})}, number(4)}},
           {"onesided", DftAttrs{.onesided = true}, {{noise({2, 10, 1})}}},
           {"inverse", DftAttrs{.inverse = true}, {{noise({1, 7, 2})}}},
-          {"inverse_onesided", DftAttrs{true, true}, {{noise({1, 5, 2})}}}};
+          {"inverse_onesided", DftAttrs{true, true}, {{noise({1, 5, 2})}}},
+          {"power_of_two", DftAttrs{.onesided = true}, {{noise({6, 64, 1})}}},
+          {"many_factors", DftAttrs{}, {{noise({2, 420, 2})}}},
+          {"odd_real", DftAttrs{.onesided = true}, {{noise({3, 45, 1})}}},
+          {"prime", DftAttrs{}, {{noise({2, 67, 2})}}},
+          {"large_prime", DftAttrs{.inverse = true}, {{noise({1, 211, 2})}}},
+          {"one", DftAttrs{}, {{noise({2, 1, 1})}}}};
 }
 
 std::vector<Sample> stft_samples() {
   const SampleInput step = constant(Tensor::scalar(int64_t{4}));
   return {{"window", StftAttrs{}, {{noise({2, 32, 1})}, step, {noise({8}, 2)}}},
           {"frame_length", StftAttrs{}, {{noise({1, 30, 1})}, step, absent(), constant(Tensor::scalar(int64_t{10}))}},
-          {"complex", StftAttrs{false}, {{noise({1, 24, 2})}, step, {noise({6}, 2)}}}};
+          {"complex", StftAttrs{false}, {{noise({1, 24, 2})}, step, {noise({6}, 2)}}},
+          {"two_axes", StftAttrs{}, {{noise({2, 100})}, step, constant(noise({32}, 2))}}};
 }
 
 std::vector<Sample> window_samples() {

@@ -7,7 +7,7 @@ namespace slipway::passes {
 namespace {
 
 /// A result may be this large whatever it is made from; beyond, it may not be larger than what it replaces (twice, for casts).
-constexpr size_t kSmallResult = size_t{1} << 20;
+constexpr size_t kSmallResult = size_t{4} << 20;
 /// Operators that do more than touch each element once are folded only up to this many bytes in and out.
 constexpr size_t kHeavyBytes = size_t{1} << 20;
 
