@@ -1,15 +1,11 @@
 // OneHot.
+#include "ops/one_hot.hpp"
+
 #include "ops/moves.hpp"
 #include "ops/sample.hpp"
 
 namespace slipway::ops {
 namespace {
-
-struct OneHotAttrs {
-  int64_t axis = -1;  ///< of the output
-  bool operator==(const OneHotAttrs&) const = default;
-  static constexpr auto fields() { return std::tuple{field("axis", &OneHotAttrs::axis)}; }
-};
 
 Result<int64_t> depth_of(const Tensor& t) {
   if (t.count() != 1) return fail(ErrorCode::invalid_model, "depth has {} elements, it must have 1", t.count());

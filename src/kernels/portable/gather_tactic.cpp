@@ -1,9 +1,7 @@
 // Gather: runs of bytes by index.
-#include <cinttypes>
-#include <cstdio>
-#include <cstring>
-
 #include "base/format.hpp"
+#include "kernels/portable/index_fault.hpp"
+#include "kernels/portable/runs.hpp"
 #include "kernels/registry.hpp"
 #include "ops/gather.hpp"
 
@@ -30,11 +28,7 @@ class GatherKernel final : public tactic::Kernel {
     const auto* indices = static_cast<const Index*>(exec.inputs[1]);
     for (int64_t i = 0; i < indices_; ++i) {
       if (indices[i] >= -extent_ && indices[i] < extent_) continue;
-      char text[kMostText];
-      std::snprintf(text, kMostText, "index %" PRId64 " of Gather is outside [-%" PRId64 ", %" PRId64 ")",
-                    static_cast<int64_t>(indices[i]), extent_, extent_);
-      exec.fault_text->assign(text);
-      return Fault::index_out_of_range;
+      return index_fault(exec, "Gather", static_cast<int64_t>(indices[i]), extent_);
     }
     const auto* in = static_cast<const std::byte*>(exec.inputs[0]);
     auto* out = static_cast<std::byte*>(exec.outputs[0]);
@@ -43,7 +37,7 @@ class GatherKernel final : public tactic::Kernel {
       for (int64_t i = range.begin; i < range.end; ++i) {
         const auto index = static_cast<int64_t>(indices[i % indices_]);
         const int64_t row = i / indices_ * extent_ + (index < 0 ? index + extent_ : index);
-        std::memcpy(out + i * run_, in + row * run_, static_cast<size_t>(run_));
+        runs::copy(out + i * run_, in + row * run_, run_);
       }
     };
     exec.team.run(task);
@@ -51,7 +45,6 @@ class GatherKernel final : public tactic::Kernel {
   }
 
  private:
-  static constexpr size_t kMostText = 200;
   int64_t outer_ = 1, extent_ = 0, run_ = 0, indices_ = 0;
 };
 
