@@ -67,6 +67,8 @@ std::vector<Sample> samples() {
           {"ties", TopKAttrs{0}, {{numbers(ElementType::i64, {5}, {1, 3, 3, 2, 3})}, constant(ints({4}))}, 2},
           {"outer_axis", TopKAttrs{-2}, {{numbers(ElementType::f16, {3, 2}, {1, 6, 5, 2, 3, 4})}, constant(ints({2}))}, 2},
           {"bytes", TopKAttrs{}, {{numbers(ElementType::u8, {4}, {200, 3, 255, 0})}, {ints({1})}}, 2},
+          {"many_of_a_line", TopKAttrs{}, {{sample::random({3, 100}, -9, 9)}, constant(ints({40}))}, 2},
+          {"many_least", TopKAttrs{0, false}, {{sample::random(ElementType::i32, {90, 2}, -9, 9)}, constant(ints({50}))}, 2},
           {"none", TopKAttrs{}, {{sample::counting({2, 3})}, constant(ints({0}))}, 2}};
 }
 

@@ -1,7 +1,9 @@
-// Sums, means and extremes over neighbouring axes of f32, plain or over the pixels of blocked16; the global pools among them.
+// Sums, means and extremes over neighbouring axes of f32 and integers, plain or over the pixels of blocked16; the global pools
+// among them.
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "base/format.hpp"
@@ -28,6 +30,7 @@ struct Work {
   Reduce reduce = Reduce::sum;
   int64_t outer = 1, reduced = 1, inner = 1;
   Format format = Format::plain;
+  ElementType type = ElementType::f32;
 };
 
 struct Named {
@@ -67,11 +70,16 @@ bool reduced_axes(const tactic::Query& query, std::vector<bool>& gone) {
 
 bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   const tactic::TensorDesc& x = query.inputs[0];
-  if (x.type != ElementType::f32) return reason = "f32 only", false;
   if (x.dims.count() == 0) return reason = "empty", false;
   for (const Named& row : kNames) {
     if (query.is(row.op)) work.reduce = row.reduce;
   }
+  work.type = x.type;
+  const bool extreme = work.reduce == Reduce::max || work.reduce == Reduce::min;
+  const bool narrow = x.type == ElementType::i8 || x.type == ElementType::u8;
+  const bool wide = x.type == ElementType::i32 || x.type == ElementType::i64;
+  if (x.type != ElementType::f32 && !(extreme && (narrow || wide)) && !(wide && work.reduce == Reduce::sum))
+    return reason = "no loops for this type", false;
   std::vector<bool> gone;
   if (!reduced_axes(query, gone)) return reason = "the axes are not constant", false;
   const int rank = x.dims.rank();
@@ -93,147 +101,68 @@ bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   return true;
 }
 
-/// take: a partial result and an element; join: two partial results.
-struct Add {
-  static constexpr float kFirst = 0;
-  static float take(float a, float x) { return a + x; }
-  static float join(float a, float b) { return a + b; }
-};
-struct AddMagnitude {
-  static constexpr float kFirst = 0;
-  static float take(float a, float x) { return a + std::fabs(x); }
-  static float join(float a, float b) { return a + b; }
-};
-struct AddSquare {
-  static constexpr float kFirst = 0;
-  static float take(float a, float x) { return a + x * x; }
-  static float join(float a, float b) { return a + b; }
-};
-struct Max {
-  static constexpr float kFirst = -std::numeric_limits<float>::infinity();
-  static float take(float a, float x) { return x > a || x != x ? x : a; }
-  static float join(float a, float b) { return take(a, b); }
-};
-struct Min {
-  static constexpr float kFirst = std::numeric_limits<float>::infinity();
-  static float take(float a, float x) { return x < a || x != x ? x : a; }
-  static float join(float a, float b) { return take(a, b); }
+template <class T>
+struct Loops {
+  T (*line)(const T* from, int64_t count);
+  void (*block)(const T* from, T* to, int64_t reduced, int64_t step);
+  void (*strip)(const T* from, T* to, int64_t reduced, int64_t step, int64_t count);
 };
 
+namespace baseline {
+#define SLIPWAY_LOOP
+#include "kernels/portable/reduce_loops.inc"
+#undef SLIPWAY_LOOP
+}  // namespace baseline
+
+namespace avx2 {
+#define SLIPWAY_LOOP __attribute__((target("avx2")))
+#include "kernels/portable/reduce_loops.inc"
+#undef SLIPWAY_LOOP
+}  // namespace avx2
+
+template <class T>
 class ReduceKernel final : public tactic::Kernel {
  public:
-  explicit ReduceKernel(const Work& work) : work_(work) {}
+  ReduceKernel(const Work& work, Isa isa)
+      : work_(work), loops_(isa >= Isa::avx2 ? avx2::loops_of<T>(work.reduce) : baseline::loops_of<T>(work.reduce)) {}
 
   Fault run(const Exec& exec) const noexcept override {
-    switch (work_.reduce) {
-      case Reduce::max:
-        return run_as<Max>(exec);
-      case Reduce::min:
-        return run_as<Min>(exec);
-      case Reduce::l1:
-        return run_as<AddMagnitude>(exec);
-      case Reduce::l2:
-      case Reduce::sum_square:
-        return run_as<AddSquare>(exec);
-      default:
-        return run_as<Add>(exec);
-    }
-  }
-
-  std::string describe() const override { return fmt::format("{} x {} x {}", work_.outer, work_.reduced, work_.inner); }
-
- private:
-  template <class F>
-  Fault run_as(const Exec& exec) const {
-    const auto* x = static_cast<const float*>(exec.inputs[0]);
-    auto* y = static_cast<float*>(exec.outputs[0]);
+    const auto* x = static_cast<const T*>(exec.inputs[0]);
+    auto* y = static_cast<T*>(exec.outputs[0]);
     const int64_t strips = (work_.inner + kStrip - 1) / kStrip;
     auto task = [&](int thread, int threads) {
       const Team::Range range = Team::share(work_.outer * strips, thread, threads);
       for (int64_t i = range.begin; i < range.end; ++i) {
         const int64_t o = i / strips, first = i % strips * kStrip, count = std::min(kStrip, work_.inner - first);
-        const float* from = x + o * work_.reduced * work_.inner + first;
-        float* to = y + o * work_.inner + first;
+        const T* from = x + o * work_.reduced * work_.inner + first;
+        T* to = y + o * work_.inner + first;
         if (work_.inner == 1) {
-          *to = finish(line<F>(from));
+          *to = loops_.line(from, work_.reduced);
         } else if (count % kBlock == 0) {
-          for (int64_t c = 0; c < count; c += kBlock) block<F>(from + c, to + c);
+          for (int64_t c = 0; c < count; c += kBlock) loops_.block(from + c, to + c, work_.reduced, work_.inner);
         } else {
-          strip<F>(from, to, count);
+          loops_.strip(from, to, work_.reduced, work_.inner, count);
         }
+        if constexpr (std::is_same_v<T, float>) finish(to, count);
       }
     };
     exec.team.run(task);
     return Fault::none;
   }
 
-  float finish(float v) const {
-    if (work_.reduce == Reduce::mean) return v / static_cast<float>(work_.reduced);
-    return work_.reduce == Reduce::l2 ? std::sqrt(v) : v;
-  }
+  std::string describe() const override { return fmt::format("{} x {} x {}", work_.outer, work_.reduced, work_.inner); }
 
-  /// Neighbouring elements: lanes of partial results, then the lanes in order.
-  template <class F>
-  float line(const float* from) const {
-    constexpr int64_t kLanes = 32;
-    float results[kLanes];
-    std::fill(results, results + kLanes, F::kFirst);
-    for (int64_t begin = 0; begin < work_.reduced; begin += kPart * kLanes) {
-      const int64_t end = std::min(begin + kPart * kLanes, work_.reduced);
-      float lanes[kLanes];
-      std::fill(lanes, lanes + kLanes, F::kFirst);
-      int64_t i = begin;
-      for (; i + kLanes <= end; i += kLanes) {
-        for (int64_t l = 0; l < kLanes; ++l) lanes[l] = F::take(lanes[l], from[i + l]);
-      }
-      for (int64_t l = 0; i < end; ++i, ++l) lanes[l] = F::take(lanes[l], from[i]);
-      for (int64_t l = 0; l < kLanes; ++l) results[l] = F::join(results[l], lanes[l]);
+ private:
+  void finish(float* to, int64_t count) const {
+    if (work_.reduce == Reduce::mean) {
+      for (int64_t i = 0; i < count; ++i) to[i] /= static_cast<float>(work_.reduced);
+    } else if (work_.reduce == Reduce::l2) {
+      for (int64_t i = 0; i < count; ++i) to[i] = std::sqrt(to[i]);
     }
-    for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-      for (int64_t l = 0; l < half; ++l) results[l] = F::join(results[l], results[l + half]);
-    }
-    return results[0];
-  }
-
-  /// 16 results side by side, two rows in flight.
-  template <class F>
-  void block(const float* from, float* to) const {
-    float results[kBlock];
-    std::fill(results, results + kBlock, F::kFirst);
-    const int64_t step = work_.inner;
-    for (int64_t r = 0; r < work_.reduced;) {
-      const int64_t end = std::min(r + 2 * kPart, work_.reduced);
-      float even[kBlock], odd[kBlock];
-      std::fill(even, even + kBlock, F::kFirst);
-      std::fill(odd, odd + kBlock, F::kFirst);
-      for (; r + 2 <= end; r += 2, from += 2 * step) {
-        for (int64_t l = 0; l < kBlock; ++l) even[l] = F::take(even[l], from[l]);
-        for (int64_t l = 0; l < kBlock; ++l) odd[l] = F::take(odd[l], from[step + l]);
-      }
-      for (; r < end; ++r, from += step) {
-        for (int64_t l = 0; l < kBlock; ++l) even[l] = F::take(even[l], from[l]);
-      }
-      for (int64_t l = 0; l < kBlock; ++l) results[l] = F::join(results[l], F::join(even[l], odd[l]));
-    }
-    for (int64_t l = 0; l < kBlock; ++l) to[l] = finish(results[l]);
-  }
-
-  template <class F>
-  void strip(const float* from, float* to, int64_t count) const {
-    float results[kStrip];
-    std::fill(results, results + count, F::kFirst);
-    for (int64_t r = 0; r < work_.reduced;) {
-      float sums[kStrip];
-      std::fill(sums, sums + count, F::kFirst);
-      for (const int64_t end = std::min(r + kPart, work_.reduced); r < end; ++r, from += work_.inner) {
-        for (int64_t l = 0; l < count; ++l) sums[l] = F::take(sums[l], from[l]);
-      }
-      for (int64_t l = 0; l < count; ++l) results[l] = F::join(results[l], sums[l]);
-    }
-    for (int64_t l = 0; l < count; ++l) to[l] = finish(results[l]);
   }
 
   Work work_;
+  const Loops<T>& loops_;
 };
 
 tactic::Verdict judge(const tactic::Query& query) {
@@ -252,7 +181,25 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
   Work work;
   std::string reason;
   if (!read_work(query, work, reason)) return Error(ErrorCode::internal, reason);
-  return std::unique_ptr<tactic::Kernel>(std::make_unique<ReduceKernel>(work));
+  std::unique_ptr<tactic::Kernel> kernel;
+  switch (work.type) {
+    case ElementType::i8:
+      kernel = std::make_unique<ReduceKernel<int8_t>>(work, query.machine.isa);
+      break;
+    case ElementType::u8:
+      kernel = std::make_unique<ReduceKernel<uint8_t>>(work, query.machine.isa);
+      break;
+    case ElementType::i32:
+      kernel = std::make_unique<ReduceKernel<int32_t>>(work, query.machine.isa);
+      break;
+    case ElementType::i64:
+      kernel = std::make_unique<ReduceKernel<int64_t>>(work, query.machine.isa);
+      break;
+    default:
+      kernel = std::make_unique<ReduceKernel<float>>(work, query.machine.isa);
+      break;
+  }
+  return kernel;
 }
 
 }  // namespace
