@@ -253,9 +253,11 @@ Result<RowKernel> RowKernel::make(const RowSpec& spec) {
     shortest.columns.in -= less * spec.columns.stride;
   }
   const ops::WindowAxis& c = shortest.columns;
-  const std::string text =
+  std::string text =
       fmt::format("{} {} k{} s{} d{} p{},{} {}->{} {} {}", static_cast<int>(spec.isa), static_cast<int>(spec.reduce), c.kernel,
                   c.stride, c.dilation, c.pad_begin, c.pad_end, c.in, c.out, spec.count_include_pad, spec.tail.text());
+  text += fmt::format(" {}", name(spec.type));
+  for (const ElementType type : spec.operand_types) text += fmt::format(" {}", name(type));
   kernel.code_ = TRY(shared.get(text, [&]() -> Result<std::shared_ptr<const jit::Code>> {
     return std::make_shared<const jit::Code>(TRY(jit::compile(Generator(shortest).run())));
   }));
