@@ -13,6 +13,9 @@ import runners  # noqa: E402
 
 ALLOWED = 1e-4
 ALLOWED_BF16 = 2e-2
+# Of these outputs that share may be further off: the text models decide between near alternatives (rounding nothing but the picture
+# to bfloat16 moves one pixel of the detector's answer by 0.4; OpenVINO in bf16 is 0.67 and 0.10 off).
+BEYOND_BF16 = {"sigmoid_0.tmp_0": 1e-2, "softmax_11.tmp_0": 1e-3}
 # Ill-conditioned: onnxruntime itself, with and without its graph optimisations, differs by 1.2e-4 on the picture below.
 ALLOWED_OF = {"sigmoid_0.tmp_0": 3e-4}
 BATCHED = ["resnet50", "mobilenet_v2", "squeezenet1_1", "deit_tiny", "efficientnet_b0", "minilm", "ppocr_v4_rec", "ppocr_cls"]
@@ -77,6 +80,15 @@ def check(got, want, allowed=None):
         assert error < (allowed or ALLOWED_OF.get(name, ALLOWED)), f"{name}: {error:.2e} of the output's scale"
 
 
+def check_bf16(got, want):
+    sure = {name: value for name, value in want.items() if name not in BEYOND_BF16}
+    check({name: got[name] for name in sure}, sure, ALLOWED_BF16)
+    for name in want.keys() - sure.keys():
+        assert got[name].shape == want[name].shape and got[name].dtype == want[name].dtype, name
+        beyond = np.abs(got[name].astype(np.float64) - want[name]) > ALLOWED_BF16 * np.abs(want[name]).max()
+        assert beyond.mean() < BEYOND_BF16[name], f"{name}: {beyond.mean():.1e} of the elements are off"
+
+
 def same(a, b):
     assert a.keys() == b.keys()
     for name in a:
@@ -100,7 +112,7 @@ def test_bf16(name, models, slipway, answer, expected, tmp_path):
     from an engine file, which stays what it was built as."""
     path, feeds = models / f"{name}.onnx", feeds_of(models, name)
     got = answer(path, feeds, "--threads", "2", "--precision", "bf16")
-    check(got, expected(name, feeds), ALLOWED_BF16)
+    check_bf16(got, expected(name, feeds))
     same(got, answer(path, feeds, "--threads", "1", "--precision", "bf16"))
     slipway("build", path, "-o", tmp_path / "model.slip", "--precision", "bf16")
     same(got, answer(tmp_path / "model.slip", feeds, "--threads", "2"))
@@ -138,5 +150,4 @@ def test_references_only(name, models, answer, expected):
 def test_capped_isa(isa, models, answer, expected):
     feeds = feeds_of(models, "ppocr_cls")
     check(answer(models / "ppocr_cls.onnx", feeds, "--isa", isa), expected("ppocr_cls", feeds))
-    check(answer(models / "ppocr_cls.onnx", feeds, "--isa", isa, "--precision", "bf16"), expected("ppocr_cls", feeds),
-          ALLOWED_BF16)
+    check_bf16(answer(models / "ppocr_cls.onnx", feeds, "--isa", isa, "--precision", "bf16"), expected("ppocr_cls", feeds))
