@@ -2,6 +2,7 @@
 // cells. Directions and stretches of the batch run side by side.
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <optional>
 
 #include "base/format.hpp"
@@ -22,6 +23,7 @@ struct Layer {
   bool lstm = true;
   bool linear = false;  ///< GRU: the reset gate works on the product, not on the state
   bool batch_first = false, reverse = false, has_bias = false, has_h0 = false, has_c0 = false;
+  bool has_lengths = false;  ///< a sequence ends before the others: its state stays, its outputs are zero
   bool wants_y = false, wants_h = false, wants_c = false;
   int64_t seq = 0, batch = 0, input = 0, hidden = 0, dirs = 1;
 
@@ -62,7 +64,6 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
     layer.linear = attrs.linear_before_reset;
     if (!read_attrs(attrs, {"sigmoid", "tanh"}, layer, reason)) return false;
   }
-  if (query.has(kLengths)) return reason = "sequence lengths", false;
   if (query.has(kP)) return reason = "peepholes", false;
   for (const size_t i : {kX, kW, kR, kB, kH0, kC0}) {
     if (query.has(i) && query.inputs[i].type != ElementType::f32) return reason = "f32 only", false;
@@ -78,6 +79,7 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   layer.input = x[2];
   layer.hidden = r[2];
   layer.dirs = r[0];
+  layer.has_lengths = query.has(kLengths);
   layer.has_h0 = query.has(kH0);
   layer.has_c0 = layer.lstm && query.has(kC0);
   const auto wants = [&](size_t i) { return i < query.outputs.size() && !query.outputs[i].absent(); };
@@ -140,6 +142,12 @@ class RecurrentKernel final : public tactic::Kernel {
   }
 
   Fault run(const Exec& exec) const noexcept override {
+    for (int64_t b = 0; b < layer_.batch; ++b) {
+      if (length_of(exec, b) >= 0 && length_of(exec, b) <= layer_.seq) continue;
+      fmt::format_to_n(std::back_inserter(*exec.fault_text), 200, "sequence_lens has the value {}; the sequence has {} steps",
+                       length_of(exec, b), layer_.seq);
+      return Fault::invalid_value;
+    }
     auto* scratch = reinterpret_cast<float*>(exec.scratch);
     for (int64_t dir = 0; dir < layer_.dirs; ++dir) {
       gemm::GemmArgs args;
@@ -167,6 +175,10 @@ class RecurrentKernel final : public tactic::Kernel {
  private:
   static const float* floats(const tactic::Packed& packed) { return reinterpret_cast<const float*>(packed.get()); }
   const float* bias(int64_t dir) const { return layer_.has_bias ? floats(bias_) + dir * layer_.bias_floats() : nullptr; }
+
+  int64_t length_of(const Exec& exec, int64_t b) const {
+    return layer_.has_lengths ? static_cast<const int32_t*>(exec.inputs[kLengths])[b] : layer_.seq;
+  }
 
   Result<gemm::Gemm> make_gemm(Isa isa, int64_t m, int64_t n, int64_t k, bool accumulate, bool biased) {
     gemm::GemmSpec spec;
@@ -243,17 +255,16 @@ class RecurrentKernel final : public tactic::Kernel {
     };
     load(h, kH0, l.has_h0);
     load(c, kC0, l.has_c0);
+    int64_t longest = 0;
+    for (int64_t b = range.begin; b < range.end; ++b) longest = std::max(longest, length_of(exec, b));
     const int64_t entry_step = (l.batch_first ? l.seq : 1) * l.width(), time_step = (l.batch_first ? 1 : l.batch) * l.width();
     for (int64_t step = 0; step < l.seq; ++step) {
       const int64_t t = l.reverse || dir == 1 ? l.seq - 1 - step : step;
-      Step at{gates + t * time_step, entry_step, h, c, spare, dir, tall, range};
-      if (l.lstm) {
-        lstm_step(at);
-      } else {
-        gru_step(at);
-      }
+      Step at{exec, t, gates + t * time_step, entry_step, h, c, spare, dir, tall, range};
+      if (t < longest) l.lstm ? lstm_step(at) : gru_step(at);
       for (int64_t b = range.begin; l.wants_y && b < range.end; ++b) {
-        std::memcpy(static_cast<float*>(exec.outputs[0]) + y_at(t, dir, b), h + b * l.hidden, row);
+        float* y = static_cast<float*>(exec.outputs[0]) + y_at(t, dir, b);
+        t < length_of(exec, b) ? std::memcpy(y, h + b * l.hidden, row) : std::memset(y, 0, row);
       }
     }
     for (int64_t b = range.begin; b < range.end; ++b) {
@@ -264,6 +275,8 @@ class RecurrentKernel final : public tactic::Kernel {
 
   /// One point in time of a chunk; rows of gates are `gate_step` apart, those of the states `hidden`.
   struct Step {
+    const Exec& exec;
+    int64_t time;
     float* gates;
     int64_t gate_step;
     float *h, *c, *spare;
@@ -287,6 +300,7 @@ class RecurrentKernel final : public tactic::Kernel {
     recur(at);
     const int64_t n = layer_.hidden;
     for (int64_t b = at.range.begin; b < at.range.end; ++b) {
+      if (at.time >= length_of(at.exec, b)) continue;
       functions_->lstm_cell(at.gates + b * at.gate_step, at.c + b * n, at.h + b * n, n);
     }
   }
@@ -318,6 +332,7 @@ class RecurrentKernel final : public tactic::Kernel {
       product(at.c, at.spare);
     }
     for (int64_t b = at.range.begin; b < at.range.end; ++b) {
+      if (at.time >= length_of(at.exec, b)) continue;
       functions_->gru_cell(at.gates + b * at.gate_step, at.spare + b * n, at.h + b * n, n);
     }
   }
