@@ -145,7 +145,8 @@ TEST(Conformance, EveryTacticOnGroups) {
                                       "x64.conv_general", "x64.conv_transpose", "x64.conv_transpose_thin", "x64.gemm"}) {
     EXPECT_GT((accepted[{name, ElementType::f32}]), 0) << name << " took no group";
   }
-  for (const std::string_view name : {"x64.conv_direct", "x64.winograd4", "x64.depthwise", "x64.conv_general", "x64.gemm"}) {
+  for (const std::string_view name :
+       {"x64.conv_direct", "x64.winograd4", "x64.depthwise", "x64.conv_general", "x64.conv_transpose", "x64.gemm"}) {
     EXPECT_GT((accepted[{name, ElementType::bf16}]), 0) << name << " took no group of bf16";
   }
 }

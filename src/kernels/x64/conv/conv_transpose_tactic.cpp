@@ -69,7 +69,14 @@ struct Layer {
   int64_t out_h = 1, out_w = 1, stride_h = 1, stride_w = 1, taps = 1, kernel_w = 1;
   std::vector<PhaseAxis> rows, columns;
   conv::Window2d halo;
+  ElementType type = ElementType::f32;  ///< or bf16
   Tail tail;
+
+  int64_t element_bytes() const { return type == ElementType::bf16 ? 2 : 4; }
+  int64_t pixel_bytes() const { return kBlock * element_bytes(); }
+  gemm::Product product() const { return type == ElementType::bf16 ? gemm::Product::bf16 : gemm::Product::f32; }
+  /// 4-byte steps of the input channels.
+  int64_t in_steps() const { return (in_channels + gemm::step_elements(product()) - 1) / gemm::step_elements(product()); }
 
   int64_t in_blocks() const { return conv::blocks_of(in_channels); }
   int64_t out_blocks() const { return conv::blocks_of(out_channels); }
@@ -82,7 +89,9 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
   const ops::GroupAttrs* group = ops::group_of(query.node);
   if (group != nullptr && group->kind != "conv_transpose") return reason = "not a transposed convolution", false;
   const Dims &x = query.inputs[0].dims, &w = query.inputs[1].dims;
-  if (query.inputs[0].type != ElementType::f32) return reason = "f32 only", false;
+  layer.type = query.inputs[0].type;
+  if (layer.type != ElementType::f32 && layer.type != ElementType::bf16) return reason = "f32 and bf16 only", false;
+  if (query.inputs[1].type != layer.type || query.outputs[0].type != layer.type) return reason = "types differ", false;
   if (query.inputs[1].constant == nullptr) return reason = "the weights are not constant", false;
   if (x.rank() < 3 || x.rank() > 4) return reason = "one or two spatial axes only", false;
   if (x.count() == 0 || w.count() == 0 || query.outputs[0].dims.count() == 0) return reason = "empty", false;
@@ -115,7 +124,7 @@ bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
 /// One phase of both axes.
 struct Phase {
   const PhaseAxis *rows, *columns;
-  int64_t b_offset = 0;                        ///< floats from the panel's start
+  int64_t b_offset = 0;                        ///< bytes from the panel's start
   std::vector<int64_t> whole, rest;            ///< input offsets in bytes: whole blocks, then the partial last one
   std::vector<std::pair<int64_t, int>> parts;  ///< columns of one row: first and kernel
 };
@@ -129,12 +138,12 @@ class ConvTransposeKernel final : public tactic::Kernel {
   }
 
   Fault run(const Exec& exec) const noexcept override {
-    const auto* x = static_cast<const float*>(exec.inputs[0]);
-    auto* padded = reinterpret_cast<float*>(exec.scratch);
+    const auto* x = static_cast<const std::byte*>(exec.inputs[0]);
+    std::byte* padded = exec.scratch;
     for (int64_t n = 0; n < layer_.batch; ++n) {
-      const float* image = x + n * layer_.in_image();
+      const std::byte* image = x + n * layer_.in_image() * layer_.element_bytes();
       if (layer_.halo.has_halo()) {
-        conv::pad_blocks(layer_.halo, layer_.in_blocks(), kBlock * 4, image, padded, exec.team);
+        conv::pad_blocks(layer_.halo, layer_.in_blocks(), layer_.pixel_bytes(), image, padded, exec.team);
         image = padded;
       }
       auto task = [&](int thread, int threads) {
@@ -167,15 +176,15 @@ class ConvTransposeKernel final : public tactic::Kernel {
 
   Status prepare(const tactic::Query& query, tactic::BuildContext& context) {
     rest_ = layer_.in_channels % kBlock;
+    operands_ = TRY(conv::TailOperands::make(layer_.tail, layer_.out_channels, context));
     for (const PhaseAxis& r : layer_.rows) {
       for (const PhaseAxis& c : layer_.columns) TRY(add_phase(query.machine.isa, r, c));
     }
     weights_ = TRY(pack_weights(context));
     if (layer_.halo.has_halo()) {
-      context.book_scratch(static_cast<size_t>(layer_.halo.padded_h() * layer_.halo.padded_w() * layer_.in_blocks() * kBlock) *
-                           sizeof(float));
+      context.book_scratch(
+          static_cast<size_t>(layer_.halo.padded_h() * layer_.halo.padded_w() * layer_.in_blocks() * layer_.pixel_bytes()));
     }
-    operands_ = TRY(conv::TailOperands::make(layer_.tail, layer_.out_channels, context));
     return {};
   }
 
@@ -183,20 +192,20 @@ class ConvTransposeKernel final : public tactic::Kernel {
     Phase phase{&rows, &columns, 0, {}, {}, {}};
     if (!phases_.empty()) {
       const Phase& last = phases_.back();
-      phase.b_offset =
-          last.b_offset + layer_.in_channels * static_cast<int64_t>(last.rows->taps.size() * last.columns->taps.size()) * kPanel;
+      phase.b_offset = last.b_offset +
+                       layer_.in_steps() * static_cast<int64_t>(last.rows->taps.size() * last.columns->taps.size()) * kPanel * 4;
     }
-    const int64_t width = layer_.halo.padded_w(), plane = layer_.halo.padded_h() * width * kBlock * 4;
+    const int64_t width = layer_.halo.padded_w(), plane = layer_.halo.padded_h() * width * layer_.pixel_bytes();
     for (int64_t block = 0; block < layer_.in_blocks(); ++block) {
       const bool partial = rest_ != 0 && block + 1 == layer_.in_blocks() && block > 0;
       for (const Tap& r : rows.taps) {
         for (const Tap& c : columns.taps) {
           const int64_t pixel = (r.shift + layer_.halo.h.pad_begin) * width + c.shift + layer_.halo.w.pad_begin;
-          (partial ? phase.rest : phase.whole).push_back(block * plane + pixel * kBlock * 4);
+          (partial ? phase.rest : phase.whole).push_back(block * plane + pixel * layer_.pixel_bytes());
         }
       }
     }
-    const int64_t most = gemm::max_rows(isa, kPanel), parts = (columns.count + most - 1) / most;
+    const int64_t most = gemm::max_rows(isa, kPanel, layer_.product()), parts = (columns.count + most - 1) / most;
     for (int64_t i = 0; i < parts; ++i) {
       const Team::Range r = Team::share(columns.count, static_cast<int>(i), static_cast<int>(parts));
       phase.parts.push_back({r.begin, TRY(kind_for(isa, r.end - r.begin))});
@@ -219,12 +228,17 @@ class ConvTransposeKernel final : public tactic::Kernel {
       spec.columns = last ? static_cast<int>(conv::whole_halves(layer_.out_channels) - (layer_.panels() - 1) * kPanel) : kPanel;
       spec.panel_columns = kPanel;
       spec.batched = true;
-      spec.a_rows = gemm::Rows::apart(kBlock * 4);
-      spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(layer_.stride_w * kBlock * 4));
+      spec.product = layer_.product();
+      spec.c_type = layer_.type;
+      spec.a_rows = gemm::Rows::apart(static_cast<int32_t>(layer_.pixel_bytes()));
+      spec.c_rows = gemm::Rows::apart(static_cast<int32_t>(layer_.stride_w * layer_.pixel_bytes()));
       spec.c_block_columns = static_cast<int>(kBlock);
       spec.k = std::min(layer_.in_channels, kBlock);
       if (layer_.in_channels > kBlock) spec.rest = rest_;
-      if (!layer_.tail.program.steps.empty()) spec.tail = layer_.tail.program;
+      if (!layer_.tail.program.steps.empty()) {
+        spec.tail = layer_.tail.program;
+        spec.operand_types = operands_.types();
+      }
       (last ? kind.last : kind.whole) = TRY(Microkernel::make(spec));
     }
     kinds_.push_back(std::move(kind));
@@ -241,54 +255,64 @@ class ConvTransposeKernel final : public tactic::Kernel {
         for (const Tap& c : p.columns->taps) phase_taps.back().push_back(r.kernel * layer_.kernel_w + c.kernel);
       }
     }
-    // f(panel element, weight): the weight's index, or -1 for a column beyond the outputs.
+    const int64_t together = gemm::step_elements(layer_.product());
+    // f(panel element, weight): the weight's index, or -1 for a column beyond the outputs or what fills up a step.
     const auto walk = [=](auto&& f) {
       int64_t at = 0;
       for (int64_t panel = 0; panel < panels; ++panel) {
         for (const std::vector<int64_t>& phase : phase_taps) {
           for (int64_t block = 0; block < in; block += kBlock) {
             for (const int64_t tap : phase) {
-              for (int64_t c = block; c < std::min(in, block + kBlock); ++c) {
-                for (int64_t o = panel * kPanel; o < (panel + 1) * kPanel; ++o)
-                  f(at++, o < out ? (c * out + o) * taps + tap : -1);
+              for (int64_t first = block; first < std::min(in, block + kBlock); first += together) {
+                for (int64_t o = panel * kPanel; o < (panel + 1) * kPanel; ++o) {
+                  for (int64_t c = first; c < first + together; ++c) f(at++, o < out && c < in ? (c * out + o) * taps + tap : -1);
+                }
               }
             }
           }
         }
       }
     };
-    panel_floats_ = in * taps * kPanel;
+    panel_bytes_ = layer_.in_steps() * taps * kPanel * 4;
     tactic::Packing packing;
-    packing.recipe = "conv_transpose/f32/n32";
+    packing.recipe = fmt::format("conv_transpose/{}/n32", slipway::name(layer_.type));
     for (const std::vector<int64_t>& phase : phase_taps) {
       packing.recipe += '/';
       for (const int64_t tap : phase) packing.recipe += fmt::format(".{}", tap);
     }
-    packing.bytes = static_cast<size_t>(panels * panel_floats_) * sizeof(float);
-    packing.pack = [walk](const Tensor& from, std::byte* to) {
-      walk([&](int64_t at, int64_t weight) { reinterpret_cast<float*>(to)[at] = weight < 0 ? 0.0f : from.as<float>()[weight]; });
-    };
-    packing.unpack = [walk](const std::byte* from, Tensor& to) {
-      walk([&](int64_t at, int64_t weight) {
-        if (weight >= 0) to.as<float>()[weight] = reinterpret_cast<const float*>(from)[at];
-      });
-    };
+    packing.bytes = static_cast<size_t>(panels * panel_bytes_);
+    layer_.type == ElementType::bf16 ? set_packing<uint16_t>(packing, walk) : set_packing<float>(packing, walk);
     return context.pack(1, packing);
   }
 
-  void run_line(const Exec& exec, const float* image, int64_t n, int64_t panel, const Line& line) const {
+  template <class Element, class Walk>
+  static void set_packing(tactic::Packing& packing, const Walk& walk) {
+    packing.pack = [walk](const Tensor& from, std::byte* to) {
+      walk([&](int64_t at, int64_t weight) {
+        reinterpret_cast<Element*>(to)[at] = weight < 0 ? Element{} : static_cast<const Element*>(from.data())[weight];
+      });
+    };
+    packing.unpack = [walk](const std::byte* from, Tensor& to) {
+      walk([&](int64_t at, int64_t weight) {
+        if (weight >= 0) static_cast<Element*>(to.data())[weight] = reinterpret_cast<const Element*>(from)[at];
+      });
+    };
+  }
+
+  void run_line(const Exec& exec, const std::byte* image, int64_t n, int64_t panel, const Line& line) const {
     const Phase& phase = phases_[line.phase];
     const int64_t out_plane = layer_.out_h * layer_.out_w * kBlock, block = panel * 2;
-    const auto* b = reinterpret_cast<const float*>(weights_.get()) + panel * panel_floats_ + phase.b_offset;
+    const std::byte* b = weights_.get() + panel * panel_bytes_ + phase.b_offset;
+    const int64_t size = layer_.element_bytes(), pixel_bytes = layer_.pixel_bytes();
     const int64_t row = phase.rows->first + line.row * layer_.stride_h;
     MicrokernelArgs args;
     for (const auto& [first, kind] : phase.parts) {
       const int64_t pixel = row * layer_.out_w + phase.columns->first + first * layer_.stride_w;
       const int64_t offset = n * layer_.out_image() + block * out_plane + pixel * kBlock;
-      args.a = image + (line.row * layer_.halo.padded_w() + first) * kBlock;
-      args.c = {static_cast<float*>(exec.outputs[0]) + offset, layer_.stride_w * kBlock * 4, out_plane * 4};
+      args.a = image + (line.row * layer_.halo.padded_w() + first) * pixel_bytes;
+      args.c = {static_cast<std::byte*>(exec.outputs[0]) + offset * size, layer_.stride_w * pixel_bytes, out_plane * size};
       for (size_t i = 0; i < operands_.size(); ++i) {
-        args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), layer_.stride_w * kBlock * 4, out_plane * 4};
+        args.operands[i + 1] = {operands_.at(exec, i, block * kBlock, offset), layer_.stride_w * pixel_bytes, out_plane * size};
       }
       args.b = b;
       args.a_offsets = phase.whole.data();
@@ -306,7 +330,7 @@ class ConvTransposeKernel final : public tactic::Kernel {
   std::vector<Line> lines_;
   std::vector<Kind> kinds_;
   tactic::Packed weights_;
-  int64_t panel_floats_ = 0;
+  int64_t panel_bytes_ = 0;
   conv::TailOperands operands_;
 };
 
@@ -314,10 +338,11 @@ tactic::Verdict judge(const tactic::Query& query) {
   Layer layer;
   std::string reason;
   if (!read_layer(query, layer, reason)) return tactic::Verdict::no(std::move(reason));
-  constexpr double kFlopsPerUs = 80e3;
+  const bool twice = layer.type == ElementType::bf16 && query.machine.isa >= Isa::avx512_bf16;
+  const double flops_per_us = twice ? 150e3 : 80e3;
   const double flops =
       2.0 * static_cast<double>(query.inputs[0].dims.count()) * static_cast<double>(layer.out_blocks() * kBlock * layer.taps);
-  return conv::blocked_verdict(query, layer.tail, Format::blocked16, 1 + flops / kFlopsPerUs / query.machine.threads,
+  return conv::blocked_verdict(query, layer.tail, Format::blocked16, 1 + flops / flops_per_us / query.machine.threads,
                                "direct, by phases");
 }
 
