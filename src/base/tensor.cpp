@@ -5,10 +5,14 @@
 #include <new>
 
 #include "base/low_precision.hpp"
+#include "base/pages.hpp"
 
 namespace slipway {
 
 std::shared_ptr<void> allocate(size_t bytes, bool zero) {
+  // Large tensors want large pages: a pass over them would miss the TLB at every small one.
+  constexpr size_t kLarge = size_t{4} << 20;
+  if (bytes >= kLarge) return allocate_pages(bytes);
   const size_t rounded = (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   void* p = std::aligned_alloc(kAlignment, rounded);
   if (p == nullptr) throw std::bad_alloc();

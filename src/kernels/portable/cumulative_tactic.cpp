@@ -1,4 +1,4 @@
-// CumSum: rows four at a time, or columns side by side. Floats accumulate in double, integers wrap.
+// CumSum: two rows at a time, or columns side by side. Floats accumulate in double, integers wrap.
 #include <algorithm>
 #include <type_traits>
 
@@ -52,20 +52,14 @@ class CumulativeKernel final : public tactic::Kernel {
       for (int64_t g = range.begin; g < range.end; ++g) {
         if (rows) {
           const int64_t first = g * kRows;
-          if (first + kRows <= work_.outer) {
-            line<kRows>(x + first * work_.extent, y + first * work_.extent, work_.extent, 1, kRows);
-          } else {
-            line<0>(x + first * work_.extent, y + first * work_.extent, work_.extent, 1, work_.outer - first);
-          }
+          const T* from = x + first * work_.extent;
+          T* to = y + first * work_.extent;
+          first + kRows <= work_.outer ? line<kRows>(from, to) : line<1>(from, to);
           continue;
         }
         const int64_t per = (work_.inner + side - 1) / side, column = g % per * side;
         const int64_t at = g / per * work_.extent * work_.inner + column, count = std::min(side, work_.inner - column);
-        if (count == kColumns) {
-          line<kColumns>(x + at, y + at, 1, work_.inner, kColumns);
-        } else {
-          line<0>(x + at, y + at, 1, work_.inner, count);
-        }
+        columns(x + at, y + at, count);
       }
     };
     exec.team.run(task);
@@ -75,20 +69,42 @@ class CumulativeKernel final : public tactic::Kernel {
   std::string describe() const override { return fmt::format("{} x {} x {}", work_.outer, work_.extent, work_.inner); }
 
  private:
-  static constexpr int64_t kRows = 8, kColumns = 32;
+  static constexpr int64_t kRows = 2, kColumns = 512;
 
-  /// Running sums of `count` lines (kCount unless 0), `across` from one to the next, `along` from element to element.
+  /// Running sums of kCount rows.
   template <int64_t kCount>
-  void line(const T* x, T* y, int64_t across, int64_t along, int64_t count) const {
-    const int64_t n = kCount > 0 ? kCount : count;
-    Sum sums[kColumns] = {};
-    const int64_t step = work_.reverse ? -along : along;
-    int64_t at = work_.reverse ? (work_.extent - 1) * along : 0;
+  void line(const T* x, T* y) const {
+    Sum sums[kCount] = {};
+    const int64_t step = work_.reverse ? -1 : 1;
+    int64_t at = work_.reverse ? work_.extent - 1 : 0;
     for (int64_t k = 0; k < work_.extent; ++k, at += step) {
-      for (int64_t i = 0; i < n; ++i) {
-        const Sum next = sums[i] + static_cast<Sum>(x[at + i * across]);
-        y[at + i * across] = static_cast<T>(work_.exclusive ? sums[i] : next);
+      for (int64_t i = 0; i < kCount; ++i) {
+        const Sum next = sums[i] + static_cast<Sum>(x[at + i * work_.extent]);
+        y[at + i * work_.extent] = static_cast<T>(work_.exclusive ? sums[i] : next);
         sums[i] = next;
+      }
+    }
+  }
+
+  /// The same for `count` neighbouring columns.
+  void columns(const T* x, T* y, int64_t count) const {
+    Sum sums[kColumns];
+    std::fill(sums, sums + count, Sum{0});
+    for (int64_t k = 0; k < work_.extent; ++k) {
+      const int64_t at = (work_.reverse ? work_.extent - 1 - k : k) * work_.inner;
+      const T* from = x + at;
+      T* to = y + at;
+      if (work_.exclusive) {
+        for (int64_t i = 0; i < count; ++i) {
+          const Sum next = sums[i] + static_cast<Sum>(from[i]);
+          to[i] = static_cast<T>(sums[i]);
+          sums[i] = next;
+        }
+      } else {
+        for (int64_t i = 0; i < count; ++i) {
+          sums[i] += static_cast<Sum>(from[i]);
+          to[i] = static_cast<T>(sums[i]);
+        }
       }
     }
   }

@@ -19,7 +19,7 @@ using tactic::Format;
 
 constexpr int64_t kBlock = 16;
 /// Results that are accumulated side by side.
-constexpr int64_t kStrip = 64;
+constexpr int64_t kStrip = 512;
 /// A partial result takes in this many elements, then it joins the others: long sums stay as good as short ones.
 constexpr int64_t kPart = 256;
 
@@ -138,8 +138,8 @@ class ReduceKernel final : public tactic::Kernel {
         T* to = y + o * work_.inner + first;
         if (work_.inner == 1) {
           *to = loops_.line(from, work_.reduced);
-        } else if (count % kBlock == 0) {
-          for (int64_t c = 0; c < count; c += kBlock) loops_.block(from + c, to + c, work_.reduced, work_.inner);
+        } else if (work_.inner == kBlock) {
+          loops_.block(from, to, work_.reduced, work_.inner);
         } else {
           loops_.strip(from, to, work_.reduced, work_.inner, count);
         }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/portable/transpose_tile.hpp"
 #include "kernels/registry.hpp"
 #include "tactic/reorder.hpp"
 
@@ -59,12 +60,31 @@ class ReorderKernel : public tactic::Kernel {
  private:
   void move_block(const T* in, T* out, int64_t lanes) const {
     constexpr int64_t kTile = 64;  // pixels; both sides of the transpose stay in L1
+    constexpr int64_t kSide = tile::kSide<T>;
+    if (lanes >= kSide && pixels_ >= kSide && from_.pixel == 1 && to_.channel == 1) {
+      return turn(in, from_.channel, pixels_, out, to_.pixel, lanes);
+    }
+    if (lanes >= kSide && pixels_ >= kSide && from_.channel == 1 && to_.pixel == 1) {
+      return turn(in, from_.pixel, lanes, out, to_.channel, pixels_);
+    }
     for (int64_t p0 = 0; p0 < pixels_; p0 += kTile) {
       const int64_t p1 = std::min(pixels_, p0 + kTile);
       for (int64_t c = 0; c < lanes; ++c) {
         const T* from = in + c * from_.channel;
         T* to = out + c * to_.channel;
         for (int64_t p = p0; p < p1; ++p) to[p * to_.pixel] = from[p * from_.pixel];
+      }
+    }
+  }
+
+  /// out[i * to_step + j] = in[j * from_step + i] for i < rows, j < columns, by squares; the last ones overlap those before.
+  static void turn(const T* in, int64_t from_step, int64_t rows, T* out, int64_t to_step, int64_t columns) {
+    constexpr int64_t kSide = tile::kSide<T>;
+    for (int64_t i = 0; i < rows; i += kSide) {
+      const int64_t row = std::min(i, rows - kSide);
+      for (int64_t j = 0; j < columns; j += kSide) {
+        const int64_t column = std::min(j, columns - kSide);
+        tile::turn(in + row + column * from_step, from_step, out + row * to_step + column, to_step);
       }
     }
   }

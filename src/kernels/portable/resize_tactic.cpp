@@ -1,13 +1,15 @@
-// Resize of one or two spatial axes of f32 or bf16 by nearest or linear, plain or blocked16: tables of positions and weights made
-// at build.
+// Resize of one or two spatial axes, by linear in f32 or bf16, by nearest in any type of 8 to 32 bits, plain or blocked16: tables
+// of positions and weights made at build.
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "base/format.hpp"
 #include "base/low_precision.hpp"
+#include "kernels/portable/transpose_tile.hpp"
 #include "kernels/registry.hpp"
 #include "ops/resize.hpp"
 
@@ -56,7 +58,8 @@ std::vector<Tap> taps_of(const ops::ResizeAttrs& attrs, const ops::ResizeAxis& a
 bool read_work(const tactic::Query& query, Work& work, std::string& reason) {
   const tactic::TensorDesc& x = query.inputs[0];
   const auto& attrs = query.node.attrs.as<ops::ResizeAttrs>();
-  if (x.type != ElementType::f32 && x.type != ElementType::bf16) return reason = "f32 and bf16 only", false;
+  const bool moved = attrs.mode == "nearest" && x.type != ElementType::string && bits(x.type) >= 8 && bits(x.type) <= 32;
+  if (x.type != ElementType::f32 && x.type != ElementType::bf16 && !moved) return reason = "no loops for this type", false;
   if (x.dims.rank() < 3 || x.dims.rank() > 4) return reason = "one or two spatial axes only", false;
   if (x.dims.count() == 0 || query.outputs[0].dims.count() == 0) return reason = "empty", false;
   if (attrs.antialias || attrs.coordinate_transformation_mode == "tf_crop_and_resize")
@@ -106,7 +109,9 @@ inline void narrow(float x, BFloat16& to) {
 template <class Element, int64_t kLanes>
 class ResizeKernel final : public tactic::Kernel {
  public:
-  explicit ResizeKernel(Work work) : work_(std::move(work)) {}
+  explicit ResizeKernel(Work work) : work_(std::move(work)) {
+    for (size_t i = 0; i < work_.columns.size(); ++i) doubled_ = doubled_ && work_.columns[i].low == static_cast<int64_t>(i / 2);
+  }
 
   Fault run(const Exec& exec) const noexcept override {
     const auto height = static_cast<int64_t>(work_.rows.size()), width = static_cast<int64_t>(work_.columns.size());
@@ -119,8 +124,15 @@ class ResizeKernel final : public tactic::Kernel {
         const Tap& tap = work_.rows[static_cast<size_t>(i % height)];
         const Element* low = plane + tap.low * work_.in_columns * kLanes;
         Element* out = y + i * width * kLanes;
-        if (work_.linear) {
-          linear_row(low, plane + tap.high * work_.in_columns * kLanes, tap.high_weight, out);
+        if constexpr (std::is_same_v<Element, float> || std::is_same_v<Element, BFloat16>) {
+          if (work_.linear) {
+            linear_row(low, plane + tap.high * work_.in_columns * kLanes, tap.high_weight, out);
+            continue;
+          }
+        }
+        const bool again = i > range.begin && i % height > 0 && work_.rows[static_cast<size_t>(i % height) - 1].low == tap.low;
+        if (again) {
+          std::memcpy(out, out - width * kLanes, static_cast<size_t>(width * kLanes) * sizeof(Element));
         } else {
           nearest_row(low, out);
         }
@@ -134,10 +146,13 @@ class ResizeKernel final : public tactic::Kernel {
 
  private:
   void nearest_row(const Element* in, Element* out) const {
-    for (const Tap& c : work_.columns) {
-      std::memcpy(out, in + c.low * kLanes, kLanes * sizeof(Element));
-      out += kLanes;
+    size_t done = 0;
+    if constexpr (kLanes == 1) {
+      const auto pairs = static_cast<int64_t>(work_.columns.size() / 2);
+      if (doubled_) done = static_cast<size_t>(2 * tile::weave2(in, in, out, pairs));
     }
+    for (size_t i = done; i < work_.columns.size(); ++i)
+      std::memcpy(out + static_cast<int64_t>(i) * kLanes, in + work_.columns[i].low * kLanes, kLanes * sizeof(Element));
   }
 
   void linear_row(const Element* low, const Element* high, float weight, Element* out) const {
@@ -154,7 +169,14 @@ class ResizeKernel final : public tactic::Kernel {
   }
 
   Work work_;
+  bool doubled_ = true;  ///< position i comes from i / 2
 };
+
+template <class Element>
+std::unique_ptr<tactic::Kernel> kernel_of(Work work) {
+  if (work.format == Format::blocked16) return std::make_unique<ResizeKernel<Element, kBlock>>(std::move(work));
+  return std::make_unique<ResizeKernel<Element, 1>>(std::move(work));
+}
 
 tactic::Verdict judge(const tactic::Query& query) {
   Work work;
@@ -173,13 +195,13 @@ Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const 
   Work work;
   std::string reason;
   if (!read_work(query, work, reason)) return Error(ErrorCode::internal, reason);
-  const bool blocked = verdict.output(0) == Format::blocked16, narrow = query.inputs[0].type == ElementType::bf16;
-  std::unique_ptr<tactic::Kernel> kernel;
-  if (narrow && blocked) kernel = std::make_unique<ResizeKernel<BFloat16, kBlock>>(std::move(work));
-  if (narrow && !blocked) kernel = std::make_unique<ResizeKernel<BFloat16, 1>>(std::move(work));
-  if (!narrow && blocked) kernel = std::make_unique<ResizeKernel<float, kBlock>>(std::move(work));
-  if (!narrow && !blocked) kernel = std::make_unique<ResizeKernel<float, 1>>(std::move(work));
-  return kernel;
+  // As promised, whatever the input stands in now.
+  if (verdict.output(0) != work.format) return Error(ErrorCode::internal, "another format than promised");
+  const ElementType type = query.inputs[0].type;
+  if (type == ElementType::f32) return kernel_of<float>(std::move(work));
+  if (type == ElementType::bf16) return kernel_of<BFloat16>(std::move(work));
+  if (bits(type) == 8) return kernel_of<uint8_t>(std::move(work));
+  return bits(type) == 16 ? kernel_of<uint16_t>(std::move(work)) : kernel_of<uint32_t>(std::move(work));
 }
 
 }  // namespace
