@@ -1,5 +1,6 @@
 #include "base/tensor.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -9,10 +10,24 @@
 
 namespace slipway {
 
+namespace {
+
+/// Large tensors want large pages: a pass over them would miss the TLB at every small one. They start at different offsets from
+/// those pages, as streams at the same offset meet in the same banks of memory.
+constexpr size_t kLarge = size_t{4} << 20;
+
+std::shared_ptr<void> allocate_large(size_t bytes) {
+  constexpr size_t kStep = 17 * 4096 + 2 * kAlignment, kSteps = 8;
+  static std::atomic<size_t> count = 0;
+  const size_t offset = count.fetch_add(1, std::memory_order_relaxed) % kSteps * kStep;
+  const std::shared_ptr<void> pages = allocate_pages(bytes + kStep * kSteps);
+  return {pages, static_cast<std::byte*>(pages.get()) + offset};
+}
+
+}  // namespace
+
 std::shared_ptr<void> allocate(size_t bytes, bool zero) {
-  // Large tensors want large pages: a pass over them would miss the TLB at every small one.
-  constexpr size_t kLarge = size_t{4} << 20;
-  if (bytes >= kLarge) return allocate_pages(bytes);
+  if (bytes >= kLarge) return allocate_large(bytes);
   const size_t rounded = (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   void* p = std::aligned_alloc(kAlignment, rounded);
   if (p == nullptr) throw std::bad_alloc();
