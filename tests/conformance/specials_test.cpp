@@ -35,10 +35,10 @@ bool strew(ops::Sample& sample, size_t i, double value) {
 }
 
 /// Where what is not finite reaches other outputs than the reference says: Winograd's transforms mix the inputs of a tile before
-/// they multiply, a fast Fourier transform those of a line, and padding of zeros is multiplied by weights that are known at run
-/// time only.
+/// they multiply, a fast Fourier transform those of a line, merged groups multiply each other's inputs by zero, and padding of
+/// zeros is multiplied by weights that are known at run time only.
 bool spreads(const tactic::Tactic& tactic, size_t input) {
-  return tactic.name.starts_with("x64.winograd") || tactic.name == "portable.fft" ||
+  return tactic.name.starts_with("x64.winograd") || tactic.name == "portable.fft" || tactic.name == "x64.conv_merged" ||
          (tactic.name == "x64.conv_general" && input == 1);
 }
 

@@ -39,6 +39,7 @@ constexpr int32_t kPrefetchBytes = 4096;
 /// What this tactic adds to the layer.
 struct Layer : conv::Layer {
   bool plain_input = false;
+  int64_t merged = 1;  ///< groups of the model in one of `groups`, computed with zeros for the weights between them
 
   /// Channels side by side in the input, and how many such planes there are.
   int64_t width() const { return plain_input ? 1 : kBlock; }
@@ -46,13 +47,20 @@ struct Layer : conv::Layer {
   int64_t pixel_bytes() const { return width() * element_bytes(); }
 };
 
-bool read_layer(const tactic::Query& query, Layer& layer, std::string& reason) {
+/// Groups that together are whole blocks of channels, at most this many: each costs as much as all of them.
+constexpr int64_t kMostMerged = 8;
+
+bool read_layer(const tactic::Query& query, bool merge, Layer& layer, std::string& reason) {
   if (!conv::read_layer(query, layer, reason)) return false;
   layer.plain_input = layer.groups == 1 && layer.in_channels <= kMostPlain && layer.window.w.dilation == 1 &&
                       query.inputs[0].format == Format::plain;
-  if (layer.groups > 1 && (layer.group_in() % kBlock != 0 || layer.group_out() % kBlock != 0)) {
-    return reason = "groups are not whole blocks of 16 channels", false;
-  }
+  const auto whole = [&](int64_t m) { return layer.group_in() * m % kBlock == 0 && layer.group_out() * m % kBlock == 0; };
+  const bool fits = layer.groups == 1 || whole(1);
+  if (!merge) return fits || (reason = "groups are not whole blocks of 16 channels", false);
+  if (fits) return reason = "nothing to merge", false;
+  while (layer.merged <= kMostMerged && (layer.groups % layer.merged != 0 || !whole(layer.merged))) ++layer.merged;
+  if (layer.merged > kMostMerged) return reason = "too many groups would have to be merged", false;
+  layer.groups /= layer.merged;
   return true;
 }
 
@@ -232,7 +240,9 @@ class ConvKernel final : public tactic::Kernel {
     int64_t steps = 0;
     each_element([&](int64_t, int64_t, int64_t k) { steps += (k + together - 1) / together; });
     panel_bytes_ = steps * panel_ * 4;
-    // Visits every place of the packed form in order: f(index into the weights, or -1 where a panel or a step is filled up).
+    const int64_t own_in = in / l.merged * taps, own_out = out / l.merged;
+    // Visits every place of the packed form in order: f(index into the weights, or -1 where a panel or a step is filled up, and
+    // between merged groups).
     const auto walk = [=](auto&& f) {
       for (int64_t panel = 0; panel < groups * count; ++panel) {
         const int64_t first = panel / count * out, begin = panel % count * columns;
@@ -240,7 +250,8 @@ class ConvKernel final : public tactic::Kernel {
           for (int64_t i = 0; i < k; i += together) {
             for (int64_t o = begin; o < begin + columns; ++o) {
               for (int64_t part = i; part < i + together; ++part) {
-                f(o < out && part < k ? (first + o) * in * taps + base + part * distance : -1);
+                const int64_t at = base + part * distance - o / own_out * own_in;
+                f(o < out && part < k && at >= 0 && at < own_in ? (first + o) * own_in + at : -1);
               }
             }
           }
@@ -249,7 +260,7 @@ class ConvKernel final : public tactic::Kernel {
     };
     tactic::Packing packing;
     packing.recipe = l.plain_input ? fmt::format("conv_plain/{}/n{}", slipway::name(l.type), panel_)
-                                   : fmt::format("conv_blocked16/{}/n{}/g{}", slipway::name(l.type), panel_, l.groups);
+                                   : fmt::format("conv_blocked16/{}/n{}/g{}", slipway::name(l.type), panel_, l.groups * l.merged);
     packing.bytes = static_cast<size_t>(groups * count * panel_bytes_);
     l.type == ElementType::bf16 ? set_packing<uint16_t>(packing, walk) : set_packing<float>(packing, walk);
     return context.pack(1, packing);
@@ -346,27 +357,31 @@ class ConvKernel final : public tactic::Kernel {
   int threads_ = 1;
 };
 
+template <bool kMerge>
 tactic::Verdict judge(const tactic::Query& query) {
   Layer layer;
   std::string reason;
-  if (!read_layer(query, layer, reason)) return tactic::Verdict::no(reason);
+  if (!read_layer(query, kMerge, layer, reason)) return tactic::Verdict::no(reason);
   const bool twice = layer.type == ElementType::bf16 && query.machine.isa >= Isa::avx512_bf16;
   const double image_us = layer.image_flops() / (twice ? 200e3 : 105e3);
   return conv::blocked_verdict(query, layer.tail, layer.plain_input ? Format::plain : Format::blocked16,
-                               1 + image_us * static_cast<double>(layer.batch) / query.machine.threads, "direct");
+                               1 + image_us * static_cast<double>(layer.batch) / query.machine.threads,
+                               kMerge ? fmt::format("direct, {} groups as one", layer.merged) : "direct");
 }
 
+template <bool kMerge>
 Result<std::unique_ptr<tactic::Kernel>> build(const tactic::Query& query, const tactic::Verdict&, tactic::BuildContext& context) {
   Layer layer;
   std::string reason;
-  if (!read_layer(query, layer, reason)) return Error(ErrorCode::internal, reason);
+  if (!read_layer(query, kMerge, layer, reason)) return Error(ErrorCode::internal, reason);
   return ConvKernel::build(query, std::move(layer), context);
 }
 
 }  // namespace
 
 tactic::TacticList conv_tactic() {
-  return {{"x64.conv_direct", Isa::avx2, {"Conv", "Group"}, judge, build}};
+  return {{"x64.conv_direct", Isa::avx2, {"Conv", "Group"}, judge<false>, build<false>},
+          {"x64.conv_merged", Isa::avx2, {"Conv", "Group"}, judge<true>, build<true>}};
 }
 
 }  // namespace slipway::kernels
