@@ -10,16 +10,60 @@
 namespace slipway::engine {
 namespace {
 
-constexpr size_t kWidth = sizeof(uint32_t);
+/// What an encoding begins with where elements have two bytes; a depth is never negative.
+constexpr int64_t kTwoBytes = -2;
 /// A description longer than this part of the packed form is not worth its place in the file.
 constexpr size_t kLeastGain = 64;
 constexpr size_t kFewNests = 64;
 
-uint32_t load(const std::byte* from, int64_t element) {
+uint32_t load(const std::byte* from, int64_t element, size_t width) {
   uint32_t word = 0;
-  std::memcpy(&word, from + element * static_cast<int64_t>(kWidth), kWidth);
+  std::memcpy(&word, from + element * static_cast<int64_t>(width), width);
   return word;
 }
+
+void store(std::byte* to, int64_t element, size_t width, uint32_t word) {
+  std::memcpy(to + element * static_cast<int64_t>(width), &word, width);
+}
+
+/// Packs numbers in place of elements; those that two bytes do not hold go in two rounds, the lower half and the upper.
+class Numbering {
+ public:
+  Numbering(const Tensor& constant, const tactic::Packing& packing)
+      : packing_(packing),
+        width_(static_cast<size_t>(bits(constant.type())) / 8),
+        numbers_(allocate_pages(constant.bytes())),
+        numbered_(constant.type(), constant.dims(), numbers_, numbers_.get()) {
+    for (size_t half = 0; half * width_ < sizeof(uint32_t); ++half) packed_.push_back(allocate_pages(packing.bytes));
+  }
+
+  /// Element i carries the number i + 1 while it is its turn, else 0 like what fills the gaps.
+  void pack(int64_t first, int64_t last) {
+    auto* const number = static_cast<std::byte*>(numbers_.get());
+    for (size_t half = 0; half < packed_.size(); ++half) {
+      for (int64_t i = first; i < last; ++i) store(number, i, width_, static_cast<uint32_t>(i + 1) >> (8 * width_ * half % 32));
+      packing_.pack(numbered_, static_cast<std::byte*>(packed_[half].get()));
+    }
+    const auto turn = static_cast<size_t>(last - first) * width_;
+    if (last == numbered_.count()) return;
+    std::memset(number + first * static_cast<int64_t>(width_), 0, turn);
+    release_pages(number + first * static_cast<int64_t>(width_), turn);
+  }
+  uint32_t at(int64_t place) const {
+    uint32_t number = 0;
+    for (size_t half = 0; half < packed_.size(); ++half) {
+      number |= load(static_cast<const std::byte*>(packed_[half].get()), place, width_) << (8 * width_ * half % 32);
+    }
+    return number;
+  }
+
+ private:
+  const tactic::Packing& packing_;
+  const size_t width_;
+  const std::shared_ptr<void> numbers_;
+  const Tensor numbered_;
+  std::vector<std::shared_ptr<void>> packed_;
+};
 
 }  // namespace
 
@@ -125,38 +169,25 @@ void Placement::each_run(const F& f) const {
 }
 
 std::optional<Placement> Placement::find(const Tensor& constant, const tactic::Packing& packing) {
-  const int64_t elements = constant.count(), places = static_cast<int64_t>(packing.bytes / kWidth);
-  if (bits(constant.type()) != 8 * kWidth || packing.bytes % kWidth != 0 || elements == 0 || elements >= int64_t{UINT32_MAX}) {
-    return std::nullopt;
-  }
-  std::shared_ptr<void> numbers = allocate_pages(constant.bytes()), moved = allocate_pages(packing.bytes);
-  const Tensor numbered(constant.type(), constant.dims(), numbers, numbers.get());
-  auto* const number = static_cast<std::byte*>(numbers.get());
-  auto* const places_of = static_cast<std::byte*>(moved.get());
+  const size_t width = static_cast<size_t>(bits(constant.type())) / 8;
+  if (width != 2 && width != 4) return std::nullopt;
+  const int64_t elements = constant.count(), places = static_cast<int64_t>(packing.bytes / width);
+  if (packing.bytes % width != 0 || elements == 0 || elements >= int64_t{UINT32_MAX}) return std::nullopt;
+  Numbering numbering(constant, packing);
   Folder folder(kFewNests + packing.bytes / kLeastGain / sizeof(Nest));
   for (int64_t first = 0; first < elements; first += kNumbersAtOnce) {
-    // Element i carries the number i + 1 while it is its turn, else 0 like what fills the gaps.
-    const int64_t last = std::min(elements, first + kNumbersAtOnce);
-    for (int64_t i = first; i < last; ++i) {
-      const auto n = static_cast<uint32_t>(i + 1);
-      std::memcpy(number + i * static_cast<int64_t>(kWidth), &n, kWidth);
-    }
-    packing.pack(numbered, places_of);
+    numbering.pack(first, std::min(elements, first + kNumbersAtOnce));
     for (int64_t p = 0; p < places; ++p) {
-      const uint32_t n = load(places_of, p);
+      const uint32_t n = numbering.at(p);
       if (n > static_cast<uint64_t>(elements)) return std::nullopt;
       if (n != 0) folder.add(int64_t{n} - 1, p);
     }
     if (folder.failed()) return std::nullopt;
-    const auto turn = static_cast<size_t>(last - first) * kWidth;
-    if (last < elements) {
-      std::memset(number + first * static_cast<int64_t>(kWidth), 0, turn);
-      release_pages(number + first * static_cast<int64_t>(kWidth), turn);
-    }
   }
   folder.end();
   if (folder.failed()) return std::nullopt;
   Placement placement;
+  placement.width_ = width;
   placement.nests_ = folder.nests();
   if (!placement.covers(elements)) return std::nullopt;
   return placement;
@@ -166,7 +197,7 @@ bool Placement::undoes(const std::byte* packed, const Tensor& constant) const {
   bool same = true;
   const auto* own = static_cast<const std::byte*>(constant.data());
   each_run([&](int64_t o, int64_t p, int64_t count, int64_t step_o, int64_t step_p) {
-    for (int64_t i = 0; i < count; ++i) same = same && load(own, o + i * step_o) == load(packed, p + i * step_p);
+    for (int64_t i = 0; i < count; ++i) same = same && load(own, o + i * step_o, width_) == load(packed, p + i * step_p, width_);
   });
   return same;
 }
@@ -187,14 +218,14 @@ bool Placement::covers(int64_t elements) const {
 void Placement::undo(const std::byte* packed, std::byte* original) const {
   each_run([&](int64_t o, int64_t p, int64_t count, int64_t step_o, int64_t step_p) {
     for (int64_t i = 0; i < count; ++i) {
-      const uint32_t word = load(packed, p + i * step_p);
-      std::memcpy(original + (o + i * step_o) * static_cast<int64_t>(kWidth), &word, kWidth);
+      store(original, o + i * step_o, width_, load(packed, p + i * step_p, width_));
     }
   });
 }
 
 std::vector<int64_t> Placement::encode() const {
   std::vector<int64_t> words;
+  if (width_ == 2) words.push_back(kTwoBytes);
   for (const Nest& nest : nests_) {
     words.insert(words.end(), {static_cast<int64_t>(nest.depth), nest.original, nest.packed});
     for (size_t l = 0; l < nest.depth; ++l) {
@@ -206,8 +237,10 @@ std::vector<int64_t> Placement::encode() const {
 
 Result<Placement> Placement::decode(std::span<const int64_t> words, size_t original_bytes, size_t packed_bytes) {
   const auto damaged = [] { return Error(ErrorCode::invalid_model, "a packed weight does not say where its elements stand"); };
-  const auto elements = static_cast<int64_t>(original_bytes / kWidth), places = static_cast<int64_t>(packed_bytes / kWidth);
-  if (original_bytes % kWidth != 0 || packed_bytes % kWidth != 0) return damaged();
+  const size_t width = !words.empty() && words[0] == kTwoBytes ? 2 : 4;
+  if (width == 2) words = words.subspan(1);
+  const auto elements = static_cast<int64_t>(original_bytes / width), places = static_cast<int64_t>(packed_bytes / width);
+  if (original_bytes % width != 0 || packed_bytes % width != 0) return damaged();
   /// The range that a start and its loops span, kept within [0, end).
   const auto widen = [](int64_t count, int64_t step, int64_t end, int64_t& low, int64_t& high) {
     int64_t reach = 0;
@@ -216,6 +249,7 @@ Result<Placement> Placement::decode(std::span<const int64_t> words, size_t origi
     return low >= 0 && high < end;
   };
   Placement placement;
+  placement.width_ = width;
   int64_t written = 0;  // each place is read at most once
   for (size_t at = 0; at < words.size();) {
     if (words.size() - at < 3) return damaged();

@@ -13,7 +13,7 @@
 
 namespace slipway::engine {
 
-/// For constants of four-byte elements whose packing moves elements and fills gaps, but computes nothing.
+/// For constants of two- or four-byte elements whose packing moves elements and fills gaps, but computes nothing.
 class Placement {
  public:
   /// Loops inside one another at most.
@@ -21,7 +21,7 @@ class Placement {
 
   /// Found by packing element numbers in place of the elements of a tensor like `constant`: what it says holds for packings that
   /// move elements, which undoes() tells of the real ones. nullopt: cannot be undone so, or not by a few loops. Takes memory for
-  /// a packed form and kNumbersAtOnce elements.
+  /// a packed form (two of them for two-byte elements) and kNumbersAtOnce elements.
   static std::optional<Placement> find(const Tensor& constant, const tactic::Packing& packing);
   /// Does undo() of `packed` give the very bytes of `constant`?
   bool undoes(const std::byte* packed, const Tensor& constant) const;
@@ -53,6 +53,7 @@ class Placement {
   /// Does it write each of `elements` at least once?
   bool covers(int64_t elements) const;
 
+  size_t width_ = 4;  ///< bytes of an element
   std::vector<Nest> nests_;
 };
 

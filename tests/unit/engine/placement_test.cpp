@@ -61,6 +61,25 @@ TEST(Placement, Copy) {
   expect_undone(random_constant({1000}), gathering(1008, [](int64_t i) { return i < 1000 ? i : -1; }), 6);
 }
 
+/// Two-byte elements, more of them than two bytes can number, in pairs of rows as bfloat16 products want them.
+TEST(Placement, PairsOfTwoByteElements) {
+  constexpr int64_t kRows = 301, kColumns = 257, kPairs = (kRows + 1) / 2;
+  Tensor constant(ElementType::bf16, {kRows, kColumns});
+  std::mt19937 random(1);
+  auto* elements = static_cast<uint16_t*>(constant.data());
+  for (int64_t i = 0; i < constant.count(); ++i) elements[i] = static_cast<uint16_t>(random());
+  tactic::Packing packing;
+  packing.recipe = "pairs";
+  packing.bytes = static_cast<size_t>(kPairs * kColumns * 4);
+  packing.pack = [=](const Tensor& from, std::byte* to) {
+    for (int64_t i = 0; i < kPairs * kColumns * 2; ++i) {
+      const int64_t row = i / (2 * kColumns) * 2 + i % 2, column = i % (2 * kColumns) / 2;
+      reinterpret_cast<uint16_t*>(to)[i] = row < kRows ? static_cast<const uint16_t*>(from.data())[row * kColumns + column] : 0;
+    }
+  };
+  expect_undone(constant, packing, 64);
+}
+
 TEST(Placement, OneElement) {
   expect_undone(random_constant({1}), gathering(16, [](int64_t i) { return i == 0 ? 0 : -1; }), 3);
 }
