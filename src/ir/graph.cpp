@@ -63,6 +63,17 @@ size_t Graph::live_nodes() const {
 }
 
 Result<std::vector<NodeId>> Graph::topological() const {
+  std::vector<NodeId> order;
+  order.reserve(nodes_.size());
+  bool in_order = true;  // as nodes mostly were added
+  for (NodeId id = 0; id < nodes_.size() && in_order; ++id) {
+    if (!nodes_[id].alive()) continue;
+    order.push_back(id);
+    for (ValueId v : nodes_[id].inputs)
+      in_order = in_order && (v == kNone || values_[v].producer == kNone || values_[v].producer < id);
+  }
+  if (in_order) return order;
+  order.clear();
   std::vector<uint32_t> waiting(nodes_.size(), 0);
   std::vector<std::vector<NodeId>> users(nodes_.size());
   std::priority_queue<NodeId, std::vector<NodeId>, std::greater<>> ready;
@@ -75,8 +86,6 @@ Result<std::vector<NodeId>> Graph::topological() const {
     }
     if (waiting[id] == 0) ready.push(id);
   }
-  std::vector<NodeId> order;
-  order.reserve(nodes_.size());
   while (!ready.empty()) {
     const NodeId id = ready.top();
     ready.pop();

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/format.hpp"
-#include "ir/graph.hpp"
+#include "ir/infer_body.hpp"
 
 namespace slipway::ir {
 
@@ -46,22 +46,61 @@ Status check_ports(const Graph& graph, const Node& node) {
   return {};
 }
 
-}  // namespace
-
-Result<std::vector<Fact>> infer_node(const Graph& graph, const Node& node) {
+/// infer_node with the facts and known values (null: unknown) of the node's inputs from elsewhere.
+template <class FactOf, class ConstantOf>
+Result<std::vector<Fact>> infer_with(const Graph& graph, const Node& node, const FactOf& fact_of, const ConstantOf& constant_of) {
   TRY(check_ports(graph, node));
   std::vector<const Fact*> facts(node.declared_inputs(), nullptr);
   std::vector<const Tensor*> values(node.declared_inputs(), nullptr);
   for (size_t i = 0; i < facts.size(); ++i) {
     if (node.inputs[i] == kNone) continue;
-    const ValueInfo& v = graph.value(node.inputs[i]);
-    facts[i] = &v.fact;
-    if (v.is_constant()) values[i] = &v.constant;
+    facts[i] = &fact_of(node.inputs[i]);
+    values[i] = constant_of(node.inputs[i]);
   }
   InferContext context(node.attrs, facts, values, node.outputs.size());
   Status done = node.op->infer(context);
   if (!done) return std::move(done).error().with(label(node));
   return std::move(context).take();
+}
+
+const Tensor* constant_of(const Graph& graph, ValueId v) {
+  const ValueInfo& value = graph.value(v);
+  return value.is_constant() ? &value.constant : nullptr;
+}
+
+}  // namespace
+
+Result<std::vector<Fact>> infer_node(const Graph& graph, const Node& node) {
+  return infer_with(
+      graph, node, [&](ValueId v) -> const Fact& { return graph.value(v).fact; },
+      [&](ValueId v) { return constant_of(graph, v); });
+}
+
+Result<std::vector<Fact>> infer_body(const Graph& body, std::span<const Fact* const> inputs,
+                                     std::span<const Tensor* const> values) {
+  std::vector<const Fact*> facts(body.value_count(), nullptr);
+  std::vector<const Tensor*> known(body.value_count(), nullptr);
+  for (ValueId v = 0; v < body.value_count(); ++v) {
+    facts[v] = &body.value(v).fact;
+    known[v] = constant_of(body, v);
+  }
+  for (size_t i = 0; i < body.inputs().size(); ++i) {
+    facts[body.inputs()[i]] = inputs[i];
+    if (values[i] != nullptr) known[body.inputs()[i]] = values[i];
+  }
+  std::vector<std::vector<Fact>> made;  // what `facts` points to
+  made.reserve(body.node_slots());
+  for (NodeId id : TRY(body.topological())) {
+    const Node& node = body.node(id);
+    made.push_back(TRY(infer_with(
+        body, node, [&](ValueId v) -> const Fact& { return *facts[v]; }, [&](ValueId v) { return known[v]; })));
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] != kNone) facts[node.outputs[i]] = &made.back()[i];
+    }
+  }
+  std::vector<Fact> out;
+  for (ValueId v : body.outputs()) out.push_back(*facts[v]);
+  return out;
 }
 
 Status infer_all(Graph& graph) {

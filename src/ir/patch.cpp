@@ -117,4 +117,45 @@ size_t remove_dead_nodes(Graph& graph) {
   return removed;
 }
 
+void compact(Graph& graph) {
+  std::vector<bool> used(graph.value_count(), false);
+  const auto use = [&](const std::vector<ValueId>& ids) {
+    for (ValueId v : ids) {
+      if (v != kNone) used[v] = true;
+    }
+  };
+  use(graph.inputs());
+  use(graph.outputs());
+  for (NodeId id = 0; id < graph.node_slots(); ++id) {
+    use(graph.node(id).inputs);
+    use(graph.node(id).outputs);
+  }
+  Graph out;
+  out.name = std::move(graph.name);
+  out.metadata = std::move(graph.metadata);
+  out.producer = std::move(graph.producer);
+  out.symbols = std::move(graph.symbols);
+  std::vector<ValueId> map(graph.value_count(), kNone);
+  for (ValueId v = 0; v < graph.value_count(); ++v) {
+    if (!used[v]) continue;
+    ValueInfo& value = graph.value(v);
+    map[v] = out.add_value(std::move(value.name), std::move(value.fact));
+    out.value(map[v]).constant = std::move(value.constant);
+  }
+  const auto mapped = [&](std::vector<ValueId> ids) {
+    for (ValueId& v : ids) v = v == kNone ? kNone : map[v];
+    return ids;
+  };
+  out.set_inputs(mapped(graph.inputs()));
+  for (size_t i = 0; i < graph.outputs().size(); ++i) out.add_output(map[graph.outputs()[i]], graph.output_names()[i]);
+  for (NodeId id = 0; id < graph.node_slots(); ++id) {
+    Node& node = graph.node(id);
+    if (!node.alive()) continue;
+    node.inputs = mapped(std::move(node.inputs));
+    node.outputs = mapped(std::move(node.outputs));
+    out.add_node(std::move(node));
+  }
+  graph = std::move(out);
+}
+
 }  // namespace slipway::ir

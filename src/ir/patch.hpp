@@ -44,5 +44,8 @@ class Patch {
 
 /// Removes every node none of whose outputs is used; returns how many.
 size_t remove_dead_nodes(Graph& graph);
+/// Renumbers so that neither removed nodes nor values without producer and users stay behind; the order is kept. Ids and the
+/// graph's identity change.
+void compact(Graph& graph);
 
 }  // namespace slipway::ir

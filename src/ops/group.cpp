@@ -1,6 +1,7 @@
 // The fused group: its meaning is its body.
 #include "ops/group.hpp"
 
+#include "ir/infer_body.hpp"
 #include "ops/reference.hpp"
 
 namespace slipway::ops {
@@ -13,21 +14,15 @@ Status infer_group(InferContext& c) {
     return fail(ErrorCode::invalid_model, "the group's body takes {} inputs and gives {} outputs, the node has {} and {}",
                 group.body->inputs().size(), group.body->outputs().size(), c.input_count(), c.output_count());
   }
-  ir::Graph body = *group.body;
-  for (ir::NodeId id = 0; id < body.node_slots(); ++id) {
-    for (ir::ValueId v : body.node(id).outputs) {
-      if (v != ir::kNone) body.value(v).fact = Fact();
-    }
-  }
+  std::vector<const Fact*> facts;
+  std::vector<const Tensor*> values;
   for (size_t i = 0; i < c.input_count(); ++i) {
     if (!c.has_input(i)) return Error(ErrorCode::invalid_model, "a group cannot have absent inputs");
-    ir::ValueInfo& value = body.value(body.inputs()[i]);
-    value.fact = c.input(i);
-    if (c.value(i) != nullptr) value.constant = *c.value(i);
+    facts.push_back(&c.input(i));
+    values.push_back(c.value(i));
   }
-  Status inferred = ir::infer_all(body);
-  if (!inferred) return inferred;
-  for (size_t i = 0; i < body.outputs().size(); ++i) c.set(i, body.value(body.outputs()[i]).fact);
+  std::vector<Fact> outputs = TRY(ir::infer_body(*group.body, facts, values));
+  for (size_t i = 0; i < outputs.size(); ++i) c.set(i, std::move(outputs[i]));
   return {};
 }
 
