@@ -16,6 +16,7 @@ namespace {
 struct BenchOptions {
   ModelOptions model;
   InputOptions input;
+  TuneOptions tune;
   double seconds = 3;
   bool json = false;
 };
@@ -41,11 +42,13 @@ Status bench(const BenchOptions& options) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point open = Clock::now();
   const std::shared_ptr<engine::Engine> engine = TRY(open_model(options.model, TRY(engine_options(options.model))));
-  const std::unique_ptr<runtime::Session> session = engine->session();
+  std::unique_ptr<runtime::Session> session = engine->session();
   const double load_ms = ms_since(open);
   std::vector<std::string> notes;
   const std::vector<ir::Value> inputs = TRY(make_inputs(*engine, options.input, notes));
   for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
+  TRY(tune(*engine, inputs, options.tune));
+  if (options.tune.tune != "off") session = engine->session();
 
   std::vector<ir::Value> outputs;
   const Clock::time_point first = Clock::now();
@@ -90,6 +93,7 @@ void add_bench(CLI::App& app, Work& work) {
   CLI::App& command = *app.add_subcommand("bench", "Time repeated runs of a model");
   add_model_options(command, options->model);
   add_input_options(command, options->input);
+  add_tune_options(command, options->tune);
   command.add_option("--seconds", options->seconds, "How long to measure")->check(CLI::PositiveNumber)->capture_default_str();
   command.add_flag("--json", options->json, "Print one JSON object with every latency");
   command.callback([options, &work] { work = [options] { return bench(*options); }; });

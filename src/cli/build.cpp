@@ -12,6 +12,7 @@ namespace {
 struct BuildOptions {
   ModelOptions model;
   InputOptions input;
+  TuneOptions tune;
   std::string output;
 };
 
@@ -20,7 +21,11 @@ Status build(const BuildOptions& options) {
   {
     const auto engine = TRY(open_model(options.model, TRY(engine_options(options.model))));
     std::vector<std::string> notes;
-    if (!options.input.shapes.empty()) inputs = TRY(make_inputs(*engine, options.input, notes));
+    if (!options.input.shapes.empty() || options.tune.tune != "off") inputs = TRY(make_inputs(*engine, options.input, notes));
+    if (options.input.shapes.empty()) {
+      for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
+    }
+    TRY(tune(*engine, inputs, options.tune));
     const Progress progress("packing " + options.output);
     TRY(engine->save(options.output, inputs));
   }
@@ -46,8 +51,11 @@ void add_build(CLI::App& app, Work& work) {
   CLI::App& command = *app.add_subcommand("build", "Optimise a model and write its engine file");
   add_model_options(command, options->model);
   command.add_option("-o,--output", options->output, "Engine file to write (.slip)")->required();
-  command.add_option("--shape", options->input.shapes, "NAME:1x3x224x224: extents to check the engine with (repeatable)")
+  command
+      .add_option("--shape", options->input.shapes,
+                  "NAME:1x3x224x224: extents to pack, tune and check the engine for (repeatable)")
       ->allow_extra_args(false);
+  add_tune_options(command, options->tune);
   command.callback([options, &work] { work = [options] { return build(*options); }; });
 }
 

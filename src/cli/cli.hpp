@@ -43,6 +43,15 @@ Result<engine::Options> engine_options(const ModelOptions& options);
 /// engine_options() and Engine::load, with progress on a terminal when it takes over a second.
 Result<std::shared_ptr<engine::Engine>> open_model(const ModelOptions& options, engine::Options base);
 
+/// --tune and --timing-cache.
+struct TuneOptions {
+  std::string tune = "off", cache;
+};
+void add_tune_options(CLI::App& command, TuneOptions& options);
+/// Tunes for these inputs, when asked, before the engine's first Session; the cache file is read before and written after. Says
+/// on stderr what it did. Errors: a cache that cannot be read or written, the inputs do not run.
+Status tune(engine::Engine& engine, std::span<const ir::Value> inputs, const TuneOptions& options);
+
 /// Says on stderr, on a terminal only, what has been going on for more than a second. Ends with the object.
 class Progress {
  public:

@@ -20,6 +20,7 @@ namespace {
 struct RunOptions {
   ModelOptions model;
   InputOptions input;
+  TuneOptions tune;
   std::string output_dir, profile, report;
   int top = 0;
   bool json = false;
@@ -129,9 +130,14 @@ Status run(const RunOptions& options) {
   engine::Options base = TRY(engine_options(options.model));
   base.explain = !options.report.empty();
   const std::shared_ptr<engine::Engine> engine = TRY(open_model(options.model, base));
-  const std::unique_ptr<runtime::Session> session = engine->session();
+  std::unique_ptr<runtime::Session> session = engine->session();
   std::vector<ir::Value> inputs, outputs;
   TRY(run_first(*engine, *session, options, inputs, outputs));
+  TRY(tune(*engine, inputs, options.tune));
+  if (options.tune.tune != "off") {
+    session = engine->session();
+    TRY(session->run(inputs, outputs));
+  }
   if (!options.profile.empty() || !options.report.empty()) {
     const Progress progress("timing the steps of " + options.model.model);
     const Profile measured = TRY(profile(*session, inputs, engine->options().isa));
@@ -177,6 +183,7 @@ void add_run(CLI::App& app, Work& work) {
   CLI::App& command = *app.add_subcommand("run", "Run a model once on files, pictures or random inputs");
   add_model_options(command, options->model);
   add_input_options(command, options->input);
+  add_tune_options(command, options->tune);
   command.add_option("--output-dir", options->output_dir, "Write each output as NAME.npy into this folder");
   command.add_option("--top", options->top, "Print the K highest classes of each row")->check(CLI::PositiveNumber);
   command.add_flag("--json", options->json, "Print the outputs as one JSON object");

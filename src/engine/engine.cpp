@@ -8,6 +8,7 @@
 #include "engine/engine_file.hpp"
 #include "engine/packed_store.hpp"
 #include "import/import.hpp"
+#include "ir/patch.hpp"
 #include "kernels/registry.hpp"
 #include "passes/pipeline.hpp"
 
@@ -15,24 +16,6 @@ namespace slipway::engine {
 
 Engine::Engine() = default;
 Engine::~Engine() = default;
-
-namespace {
-
-/// Constants that nothing reads any more, such as weights that passes have replaced, go.
-void drop_unused_constants(ir::Graph& graph) {
-  std::vector<bool> used(graph.value_count(), false);
-  for (ir::NodeId id = 0; id < graph.node_slots(); ++id) {
-    for (ir::ValueId v : graph.node(id).inputs) {
-      if (v != ir::kNone) used[v] = true;
-    }
-  }
-  for (ir::ValueId v : graph.outputs()) used[v] = true;
-  for (ir::ValueId v = 0; v < graph.value_count(); ++v) {
-    if (!used[v]) graph.value(v).constant = Tensor();
-  }
-}
-
-}  // namespace
 
 Result<std::shared_ptr<Engine>> Engine::from_graph(ir::Graph graph, const Options& options) {
   passes::Report report;
@@ -45,7 +28,7 @@ Result<std::shared_ptr<Engine>> Engine::from_graph(ir::Graph graph, const Option
   } else {
     TRY(ir::infer_all(graph));
   }
-  drop_unused_constants(graph);
+  ir::compact(graph);  // weights that passes have replaced go
   FileContents contents;
   contents.graph = std::move(graph);
   std::shared_ptr<Engine> engine = TRY(assemble(std::move(contents), options));
@@ -135,6 +118,18 @@ std::vector<plan::InputDesc> guess_inputs(const ir::Graph& graph, int64_t extent
 }
 
 }  // namespace
+
+Result<TuneReport> Engine::tune(std::span<const ir::Value> example, const TuneOptions& options, plan::TimingCache& known) {
+  if (file_ || options_.references_only || !options_.forced_tactic.empty()) return TuneReport();
+  plan::PlanOptions base = plans_->options();
+  ModelPackedStore trial_store(*graph_);  // the weights of losers go when tuning ends
+  base.store = &trial_store;
+  Tuner tuner(graph_, base, options, known.at({SLIPWAY_VERSION, options_.isa, options_.threads}));
+  TuneReport report = TRY(tuner.run(example));
+  choices_ = std::move(report.choices);
+  plans_ = std::make_shared<runtime::PlanCache>(plans_->options());
+  return report;
+}
 
 Status Engine::save(const std::filesystem::path& path, std::span<const ir::Value> example) const {
   PackingRecorder recorder(*store_);

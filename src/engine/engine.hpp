@@ -9,6 +9,7 @@
 
 #include "base/mapped_file.hpp"
 #include "engine/engine_file.hpp"
+#include "engine/tune.hpp"
 #include "ir/graph.hpp"
 #include "passes/driver.hpp"
 #include "runtime/session.hpp"
@@ -57,6 +58,11 @@ class Engine {
   static Result<std::shared_ptr<Engine>> from_graph(ir::Graph graph, const Options& options = {});
   ~Engine();
 
+  /// Measures the rival tactics of every node where they run and keeps to the fastest (tune.hpp). `known` is read first and what
+  /// is measured is added: with everything known nothing is measured, and the same is chosen. An engine loaded from its file
+  /// keeps its choices. To be called before Sessions are made. Errors: those of planning and running the example.
+  Result<TuneReport> tune(std::span<const ir::Value> example, const TuneOptions& options, plan::TimingCache& known);
+
   const std::vector<Port>& inputs() const { return inputs_; }
   const std::vector<Port>& outputs() const { return outputs_; }
   /// Bytes of constants beyond 4 KiB may not be in memory (packed_store.hpp).
@@ -84,7 +90,7 @@ class Engine {
   passes::Report passes_;
   std::optional<FileInfo> file_;
   std::unique_ptr<ModelPackedStore> store_;
-  plan::Choices choices_;  ///< of the engine file
+  plan::Choices choices_;  ///< of the engine file, or tuned
   std::shared_ptr<runtime::PlanCache> plans_;
 };
 

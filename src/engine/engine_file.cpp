@@ -1,13 +1,10 @@
 #include "engine/engine_file.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cstring>
 
 #include "base/format.hpp"
 #include "base/pages.hpp"
+#include "base/temporary_file.hpp"
 #include "engine/checksum.hpp"
 #include "engine/graph_reader.hpp"
 #include "engine/graph_writer.hpp"
@@ -43,50 +40,6 @@ size_t page_up(size_t n) {
 uint64_t aligned(uint64_t n) {
   return (n + kAlignment - 1) / kAlignment * kAlignment;
 }
-
-/// A file that is removed again unless keep() was called.
-class TemporaryFile {
- public:
-  static Result<TemporaryFile> make(const std::filesystem::path& beside) {
-    std::string name = beside.string() + ".XXXXXX";
-    const int fd = mkostemp(name.data(), O_CLOEXEC);
-    if (fd < 0) return fail(ErrorCode::io, "{}: cannot be created: {}", beside.string(), std::strerror(errno));
-    return TemporaryFile(fd, std::move(name));
-  }
-  TemporaryFile(TemporaryFile&& o) noexcept : fd_(std::exchange(o.fd_, -1)), name_(std::move(o.name_)) {}
-  TemporaryFile& operator=(TemporaryFile&&) = delete;
-  ~TemporaryFile() {
-    if (fd_ < 0) return;
-    close(fd_);
-    unlink(name_.c_str());
-  }
-
-  Status write(const void* data, size_t bytes, uint64_t offset) {
-    const auto* at = static_cast<const std::byte*>(data);
-    while (bytes > 0) {
-      const ssize_t done = pwrite(fd_, at, bytes, static_cast<off_t>(offset));
-      if (done < 0 && errno == EINTR) continue;
-      if (done <= 0) return fail(ErrorCode::io, "{}: cannot be written: {}", name_, std::strerror(errno));
-      at += done;
-      offset += static_cast<uint64_t>(done);
-      bytes -= static_cast<size_t>(done);
-    }
-    return {};
-  }
-  Status keep(const std::filesystem::path& path) {
-    fchmod(fd_, 0644);
-    if (fsync(fd_) != 0 || rename(name_.c_str(), path.c_str()) != 0) {
-      return fail(ErrorCode::io, "{}: cannot be written: {}", path.string(), std::strerror(errno));
-    }
-    close(std::exchange(fd_, -1));
-    return {};
-  }
-
- private:
-  TemporaryFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
-  int fd_;
-  std::string name_;
-};
 
 Error damaged(std::string_view what) {
   return fail(ErrorCode::invalid_model, "the engine file is damaged: {}; build it again", what);
@@ -316,7 +269,7 @@ Result<std::span<const std::byte>> read_metadata(std::span<const std::byte> byte
 }  // namespace
 
 Status write_engine_file(const std::filesystem::path& path, const ir::Graph& graph, const FileSource& source) {
-  TemporaryFile file = TRY(TemporaryFile::make(path));
+  TemporaryFile file = TRY(TemporaryFile::make(path.string()));
   SectionWriter sections(file);
   flatbuffers::FlatBufferBuilder builder(1 << 16);
   GraphWriter writer(builder);
@@ -348,7 +301,7 @@ Status write_engine_file(const std::filesystem::path& path, const ir::Graph& gra
   header.header_checksum = header_sum(header);
   TRY(file.write(metadata.data(), metadata.size(), header.metadata_offset));
   TRY(file.write(&header, sizeof header, 0));
-  return file.keep(path);
+  return file.keep(path.string());
 }
 
 Result<FileContents> read_engine_file(const FileBytes& bytes, bool verify_weights, const std::shared_ptr<const File>& file) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "plan/timings.hpp"
 #include "tactic/accepts.hpp"
 
 namespace slipway::plan {
@@ -14,6 +15,36 @@ constexpr double kReorderStartUs = 1;
 
 bool asked(const tactic::Tactic& tactic, const tactic::Query& query) {
   return tactic.isa <= query.machine.isa && tactic::lists(tactic, *query.node.op);
+}
+
+/// What speaks for a candidate.
+struct Price {
+  bool wanted = false;
+  double estimated_us = 0, measured_us = 0;  ///< reorders of inputs in the first only; 0: not measured
+  double reorders_us = 0;                    ///< measured where known
+
+  bool operator<(const Price& o) const {
+    if (wanted != o.wanted) return wanted;
+    if ((measured_us > 0) != (o.measured_us > 0)) return measured_us > 0;
+    return measured_us > 0 ? measured_us + reorders_us < o.measured_us + o.reorders_us : estimated_us < o.estimated_us;
+  }
+};
+
+Price price_of(const tactic::Query& query, const tactic::Verdict& verdict, const std::string& what, const PlanOptions& options,
+               const tactic::Tactic& tactic) {
+  Price price;
+  price.estimated_us = verdict.cost_us;
+  for (size_t i = 0; i < query.inputs.size(); ++i) {
+    const tactic::TensorDesc& in = query.inputs[i];
+    if (in.absent() || in.constant != nullptr || same_bytes(in.dims, in.format, verdict.input(i))) continue;
+    const double estimated = reorder_cost_us(in);
+    price.estimated_us += estimated;
+    price.reorders_us += options.timings == nullptr
+                             ? estimated
+                             : options.timings->least(reorder_signature(in, verdict.input(i))).value_or(estimated);
+  }
+  if (options.timings != nullptr) price.measured_us = options.timings->find(what, tactic.name).value_or(0);
+  return price;
 }
 
 }  // namespace
@@ -45,7 +76,8 @@ uint64_t choice_key(const tactic::Query& query) {
     add_byte(static_cast<uint8_t>(desc.type));
     add_byte(static_cast<uint8_t>(desc.format));
     add(static_cast<uint64_t>(desc.dims.rank()));
-    for (const int64_t extent : desc.dims) add(static_cast<uint64_t>(extent));
+    const int batch = desc.constant == nullptr && desc.dims.rank() >= 3 ? 0 : -1;
+    for (int i = 0; i < desc.dims.rank(); ++i) add(i == batch ? 0 : static_cast<uint64_t>(desc.dims[i]));
   };
   add_text(query.node.op->name);
   add_text(query.node.name);
@@ -80,36 +112,38 @@ Chosen choose(const tactic::Query& query, const PlanOptions& options, Choice* re
       if (verdict.accepted) return {&tactic, std::move(verdict)};
     }
   }
+  const bool measured = options.timings != nullptr || options.trial != nullptr;
+  const std::string what = measured || record != nullptr ? signature(query) : std::string();
+  std::string_view wanted = preferred;
+  if (!options.forced_tactic.empty()) wanted = options.forced_tactic;
+  if (options.trial != nullptr && options.trial->count(what) != 0) wanted = options.trial->at(what);
   Chosen best;
-  double best_cost = 0;
+  Price best_price;
   size_t best_row = 0;
   for (const tactic::Tactic& tactic : *options.tactic_list) {
     if (!asked(tactic, query)) continue;
     const bool is_reference = tactic.name == "ref";
     if (options.references_only && !is_reference) continue;
     tactic::Verdict verdict = tactic.judge(query);
-    double cost = verdict.cost_us + (is_reference ? kReferenceCost : 0);
-    for (size_t i = 0; verdict.accepted && i < query.inputs.size(); ++i) {
-      const tactic::TensorDesc& in = query.inputs[i];
-      if (!in.absent() && in.constant == nullptr && !same_bytes(in.dims, in.format, verdict.input(i)))
-        cost += reorder_cost_us(in);
-    }
+    Price price = verdict.accepted ? price_of(query, verdict, what, options, tactic) : Price();
     if (record != nullptr) {
-      record->candidates.push_back(
-          {std::string(tactic.name), verdict.accepted, is_reference ? 0 : cost, 0, verdict.reason, false});
+      record->candidates.push_back({std::string(tactic.name), verdict.accepted, is_reference ? 0 : price.estimated_us,
+                                    price.measured_us, verdict.reason, false});
     }
-    if (verdict.accepted && (tactic.name == options.forced_tactic || tactic.name == preferred)) cost = -1;
-    if (!verdict.accepted || (best.tactic != nullptr && cost >= best_cost)) continue;
+    price.wanted = tactic.name == wanted;
+    if (is_reference) price.estimated_us += kReferenceCost;
+    if (!verdict.accepted || (best.tactic != nullptr && !(price < best_price))) continue;
     best = {&tactic, std::move(verdict)};
-    best_cost = cost;
+    best_price = price;
     if (record != nullptr) best_row = record->candidates.size() - 1;
   }
   if (record == nullptr) return best;
   record->key = choice_key(query);
+  record->signature = what;
   if (best.tactic != nullptr) record->candidates[best_row].chosen = true;
   for (Choice::Candidate& c : record->candidates) {
     for (const Choice::Candidate& earlier : made != nullptr ? made->candidates : std::vector<Choice::Candidate>()) {
-      if (earlier.tactic == c.tactic) c.measured_us = earlier.measured_us;
+      if (earlier.tactic == c.tactic && c.measured_us == 0) c.measured_us = earlier.measured_us;
     }
   }
   return best;

@@ -7,6 +7,7 @@
 #include "plan/arena.hpp"
 #include "plan/choose.hpp"
 #include "plan/specialise.hpp"
+#include "plan/timings.hpp"
 #include "plan/work.hpp"
 #include "tactic/reorder.hpp"
 
@@ -116,6 +117,7 @@ class Planner final {
     step.op = "Reorder";
     TRY(build_step(step, query, chosen));
     step.recipe = fmt::format("{} -> {}", name(from), name(to));
+    if (options_.record) step.signature = reorder_signature(in, to);
     step.inputs = {Place{}};
     step.outputs = {Place{}};
     use_.push_back({{from_buffer}, {to_buffer}});
@@ -166,9 +168,9 @@ class Planner final {
     for (ValueId v : node.inputs) inputs.push_back(describe(v, v == kNone ? Format::plain : stand_of(v).format));
     for (ValueId v : node.outputs) outputs.push_back(describe(v, Format::plain));
     const tactic::Query query{node, inputs, outputs, options_.machine, options_.tactics};
-    Choice record{0, node.name, std::string(node.op->name), {}};
+    Choice record{0, node.name, std::string(node.op->name), {}, {}};
     Chosen chosen = choose(query, options_, options_.record ? &record : nullptr);
-    if (options_.record) plan_.choices.push_back(std::move(record));
+    if (options_.record) plan_.choices.push_back(record);
     if (chosen.tactic == nullptr) {
       return fail(ErrorCode::unsupported, "no tactic runs {} on these types", node.op->name)
           .with(fmt::format("in node '{}'", node.name));
@@ -187,6 +189,7 @@ class Planner final {
     }
     Step step;
     step.op = group_kind(node);
+    step.signature = std::move(record.signature);
     TRY(build_step(step, query, chosen));
     describe_work(query, step);
     for (size_t i = 0; i < node.outputs.size(); ++i) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -12,6 +13,8 @@
 #include "tactic/tactic.hpp"
 
 namespace slipway::plan {
+
+class Timings;
 
 /// Where a pointer of a step comes from at run time.
 struct Place {
@@ -34,6 +37,7 @@ struct Step {
   double cost_us = 0;
   double flops = 0, bytes = 0;  ///< work.hpp
   double constant_bytes = 0;    ///< of `bytes`
+  std::string signature;        ///< timings.hpp; only when choices are recorded
 };
 
 /// A value that leaves the static part: type, extents, and the arena place it is copied from when it is not written in place.
@@ -54,6 +58,7 @@ struct ResultSource {
 struct Choice {
   uint64_t key = 0;  ///< of node, types, extents and formats (choose.hpp)
   std::string node, op;
+  std::string signature;  ///< timings.hpp; empty when read from an engine file
   struct Candidate {
     std::string tactic;
     bool accepted = false;
@@ -114,10 +119,13 @@ struct PlanOptions {
   const tactic::TacticList* tactic_list = nullptr;
   PackedStore* store = nullptr;
   const Choices* made = nullptr;  ///< choices to keep to instead of choosing anew, where the tactic still accepts
-  bool references_only = false;   ///< no tactic but the reference
-  bool keep_values = false;       ///< every value keeps its buffer to the end (taps)
-  bool record = false;            ///< ask every tactic and keep what was chosen in Plan::choices
-  std::string forced_tactic;      ///< non-empty: this tactic wherever it accepts (conformance tests)
+  const Timings* timings =
+      nullptr;  ///< what was measured, in place of estimates; a tactic without a measurement loses to one with
+  const std::map<std::string, std::string>* trial = nullptr;  ///< by signature the tactic to take, where it accepts
+  bool references_only = false;                               ///< no tactic but the reference
+  bool keep_values = false;                                   ///< every value keeps its buffer to the end (taps)
+  bool record = false;                                        ///< ask every tactic and keep what was chosen in Plan::choices
+  std::string forced_tactic;                                  ///< non-empty: this tactic wherever it accepts (conformance tests)
 };
 
 /// What is known of one graph input when a plan is made.

@@ -29,7 +29,7 @@ Result<std::shared_ptr<const plan::Plan>> PlanCache::get(const Signature& signat
   return result;
 }
 
-std::vector<bool> PlanCache::shape_inputs(const ir::Graph& graph) {
+const std::vector<bool>& PlanCache::shape_inputs(const ir::Graph& graph) {
   const std::lock_guard lock(mutex_);
   const auto at = shape_inputs_.find(graph.identity.number());
   if (at != shape_inputs_.end()) return at->second;

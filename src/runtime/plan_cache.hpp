@@ -27,8 +27,8 @@ class PlanCache {
   /// Finds or makes the plan. Two threads that miss at once may both make it; the first stays.
   Result<std::shared_ptr<const plan::Plan>> get(const Signature& signature, const ir::Graph& graph,
                                                 std::span<const plan::InputDesc> inputs);
-  /// Which inputs' values belong to the signature; computed once per graph.
-  std::vector<bool> shape_inputs(const ir::Graph& graph);
+  /// Which inputs' values belong to the signature; computed once per graph, and there as long as the cache.
+  const std::vector<bool>& shape_inputs(const ir::Graph& graph);
   const plan::PlanOptions& options() const { return options_; }
   size_t size() const;
   size_t bytes() const;

@@ -160,7 +160,7 @@ Result<Session::Bound*> Session::bind(const ir::Graph& graph, std::span<const ir
       signature_.push_back(word);
     }
   };
-  const std::vector<bool> by_value = plans_->shape_inputs(graph);
+  const std::vector<bool>& by_value = plans_->shape_inputs(graph);
   for (size_t i = 0; i < inputs.size(); ++i) append(inputs[i], by_value[i] && has_signature(inputs[i]));
 
   if (latest_ == nullptr || latest_->signature != signature_) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "ops/registry.hpp"
+#include "plan/timings.hpp"
 
 namespace slipway::plan {
 namespace {
@@ -98,6 +99,58 @@ TEST_F(Choosing, ForcedWhereItAccepts) {
   EXPECT_EQ(pick().tactic->name, "a");
 }
 
+TEST_F(Choosing, MeasurementsStandForEstimates) {
+  add("a", costs<1>);
+  add("b", costs<9>);
+  add("c", costs<2>);
+  add("ref", costs<0>);
+  Timings timings;
+  options_.timings = &timings;
+  EXPECT_EQ(pick().tactic->name, "a") << "nothing is known";
+  timings.add(signature(query()), "b", 30);
+  EXPECT_EQ(pick().tactic->name, "b") << "an estimate does not beat a measurement";
+  timings.add(signature(query()), "c", 20);
+  Choice record;
+  EXPECT_EQ(pick(&record).tactic->name, "c");
+  EXPECT_EQ(record.candidates[1].measured_us, 30);
+  EXPECT_EQ(record.candidates[0].measured_us, 0);
+  desc_.dims[2] = 99;
+  EXPECT_EQ(pick().tactic->name, "a") << "another shape";
+}
+
+TEST_F(Choosing, ReordersAreMeasuredToo) {
+  desc_.format = tactic::Format::plain;
+  add("blocked", wants_blocked);
+  add("plain", costs<2>);
+  Timings timings;
+  options_.timings = &timings;
+  timings.add(signature(query()), "blocked", 10);
+  timings.add(signature(query()), "plain", 15);
+  timings.add(reorder_signature(desc_, tactic::Format::blocked16), "portable.reorder", 8);
+  EXPECT_EQ(pick().tactic->name, "plain");
+  timings.add(reorder_signature(desc_, tactic::Format::blocked16), "portable.reorder", 3);
+  EXPECT_EQ(pick().tactic->name, "blocked");
+}
+
+TEST_F(Choosing, ATrialTakesWhatItIsToldWhereThatAccepts) {
+  add("a", costs<1>);
+  add("b", costs<9>);
+  add("c", refuses);
+  std::map<std::string, std::string> trial{{signature(query()), "b"}};
+  options_.trial = &trial;
+  EXPECT_EQ(pick().tactic->name, "b");
+  trial.begin()->second = "c";
+  EXPECT_EQ(pick().tactic->name, "a");
+}
+
+TEST_F(Choosing, AChoiceHoldsForEveryBatch) {
+  const uint64_t key = choice_key(query());
+  desc_.dims[0] = 8;
+  EXPECT_EQ(choice_key(query()), key);
+  desc_.dims[1] = 64;
+  EXPECT_NE(choice_key(query()), key);
+}
+
 TEST_F(Choosing, HasTactic) {
   add("a", refuses);
   add("ref", costs<1>);
@@ -123,7 +176,7 @@ TEST_F(Choosing, RecordTellsAll) {
 TEST_F(Choosing, KeepsToAChoiceMadeBefore) {
   add("a", costs<1>);
   add("b", costs<9>);
-  Choice made{choice_key(query()), "act", "Relu", {{"b", true, 9, 0.5, "", true}, {"a", true, 1, 0.7, "", false}}};
+  Choice made{choice_key(query()), "act", "Relu", "", {{"b", true, 9, 0.5, "", true}, {"a", true, 1, 0.7, "", false}}};
   const Choices choices{{made.key, made}};
   options_.made = &choices;
   EXPECT_EQ(pick().tactic->name, "b");
@@ -137,7 +190,7 @@ TEST_F(Choosing, KeepsToAChoiceMadeBefore) {
 TEST_F(Choosing, AChoiceThatNoLongerAcceptsIsMadeAnew) {
   add("a", costs<1>);
   add("b", refuses);
-  Choice made{choice_key(query()), "act", "Relu", {{"b", true, 9, 0, "", true}}};
+  Choice made{choice_key(query()), "act", "Relu", "", {{"b", true, 9, 0, "", true}}};
   const Choices choices{{made.key, made}};
   options_.made = &choices;
   EXPECT_EQ(pick().tactic->name, "a");
