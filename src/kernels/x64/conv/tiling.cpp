@@ -45,15 +45,18 @@ class Builder {
   }
 
   void add(int64_t pixel, int64_t rows) {
-    std::vector<int32_t> displacements;
-    const int64_t base = in_offset(pixel);
-    bool even = true;
-    for (int64_t i = 0; i < rows; ++i) {
-      displacements.push_back(static_cast<int32_t>(in_offset(pixel + i) - base));
-      even = even && displacements.back() == i * step_;
+    const int64_t base = in_offset(pixel), width = s_.window.w.out;
+    Tiling::Kind kind{static_cast<int>(rows), gemm::Rows::apart(static_cast<int32_t>(step_))};
+    if (!s_.flat() && pixel / width != (pixel + rows - 1) / width) {
+      std::vector<int32_t> displacements(static_cast<size_t>(rows));
+      bool even = true;
+      for (int64_t i = 0; i < rows; ++i) {
+        const int64_t d = in_offset(pixel + i) - base;
+        displacements[static_cast<size_t>(i)] = static_cast<int32_t>(d);
+        even = even && d == i * step_;
+      }
+      if (!even) kind.a = gemm::Rows::at(std::move(displacements));
     }
-    const Tiling::Kind kind{static_cast<int>(rows),
-                            even ? gemm::Rows::apart(static_cast<int32_t>(step_)) : gemm::Rows::at(std::move(displacements))};
     const auto same = [&](const Tiling::Kind& k) { return k.rows == kind.rows && k.a == kind.a; };
     const auto at = std::find_if(made_.kinds.begin(), made_.kinds.end(), same);
     made_.tiles.push_back({base, pixel, static_cast<int>(at - made_.kinds.begin())});
