@@ -17,6 +17,18 @@ Error fault_error(const plan::Step& step, tactic::Fault fault, const std::string
   return fail(ErrorCode::data_fault, "node '{}' ({}): {}", step.name, step.op, text.empty() ? std::string(name(fault)) : text);
 }
 
+/// ir::compatible() of the declared fact of a tensor, without a fact of the given one.
+bool fits(const ir::Fact& declared, const Tensor& t) {
+  if (declared.type != ElementType::undefined && declared.type != t.type()) return false;
+  if (!declared.shape) return true;
+  if (declared.shape->size() != static_cast<size_t>(t.dims().rank())) return false;
+  for (size_t i = 0; i < declared.shape->size(); ++i) {
+    const ir::Dim d = (*declared.shape)[i];
+    if (d.known() && d.value() != t.dims()[static_cast<int>(i)]) return false;
+  }
+  return true;
+}
+
 /// Small enough for its value to be part of a signature.
 bool has_signature(const ir::Value& value) {
   const Tensor* t = value.tensor();
@@ -124,11 +136,9 @@ Status Session::check(std::span<const ir::Value> inputs) const {
     const Tensor* t = inputs[i].tensor();
     if (declared.fact.kind != ir::Fact::Kind::tensor || declared.fact.optional) continue;
     if (t == nullptr) return fail(ErrorCode::invalid_argument, "input '{}' must be a tensor", declared.name);
-    const ir::Fact given = ir::Fact::tensor(t->type(), t->dims());
-    if (!ir::compatible(declared.fact, given)) {
-      return fail(ErrorCode::invalid_argument, "input '{}' expects {}, given was {}", declared.name,
-                  to_string(declared.fact, &graph_->symbols), to_string(given));
-    }
+    if (fits(declared.fact, *t)) continue;
+    return fail(ErrorCode::invalid_argument, "input '{}' expects {}, given was {}", declared.name,
+                to_string(declared.fact, &graph_->symbols), to_string(ir::Fact::tensor(t->type(), t->dims())));
   }
   return {};
 }

@@ -183,7 +183,7 @@ TEST_F(Choosing, KeepsToAChoiceMadeBefore) {
   Choice record;
   EXPECT_EQ(pick(&record).tactic->name, "b");
   EXPECT_DOUBLE_EQ(record.candidates[0].measured_us, 0.7) << "what was measured stays known";
-  desc_.dims[0] = 2;
+  desc_.dims[2] = 2;
   EXPECT_EQ(pick().tactic->name, "a") << "the choice was for other extents";
 }
 
