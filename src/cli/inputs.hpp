@@ -40,5 +40,7 @@ Result<std::pair<std::string, Dims>> parse_shape(const std::string& text);
 /// .npy reading and writing (version 1.0 and 2.0, little-endian, C order; every numeric type that NumPy has).
 Result<Tensor> read_npy(const std::string& path);
 Status write_npy(const std::string& path, const Tensor& tensor);
+/// Whether .npy has the element type.
+bool npy_holds(ElementType type);
 
 }  // namespace slipway::cli

@@ -1,4 +1,5 @@
 // NumPy's .npy files.
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 
@@ -87,6 +88,10 @@ Result<Tensor> read_npy(const std::string& path) {
   in.read(static_cast<char*>(out.data()), static_cast<std::streamsize>(out.bytes()));
   if (!in && out.bytes() != 0) return fail(ErrorCode::io, "{}: cannot be read to its end", path);
   return out;
+}
+
+bool npy_holds(ElementType type) {
+  return std::any_of(std::begin(kDescrs), std::end(kDescrs), [&](const Descr& d) { return d.type == type; });
 }
 
 Status write_npy(const std::string& path, const Tensor& tensor) {

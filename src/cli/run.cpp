@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <numeric>
 
 #include "base/format.hpp"
@@ -13,6 +15,7 @@
 #include "cli/json.hpp"
 #include "cli/profile.hpp"
 #include "cli/report.hpp"
+#include "import/onnx/tensor_proto.hpp"
 
 namespace slipway::cli {
 namespace {
@@ -97,8 +100,15 @@ Status write_outputs(const engine::Engine& engine, const std::vector<ir::Value>&
     std::string file = engine.outputs()[i].name;
     std::replace(file.begin(), file.end(), '/', '_');
     const Tensor* t = outputs[i].tensor();
-    if (t == nullptr) return fail(ErrorCode::unsupported, "output '{}' is not a tensor and cannot be written as .npy", file);
-    TRY(write_npy(fmt::format("{}/{}.npy", folder, file), *t));
+    if (t != nullptr && npy_holds(t->type())) {
+      TRY(write_npy(fmt::format("{}/{}.npy", folder, file), *t));
+      continue;
+    }
+    const std::string path = fmt::format("{}/{}.pb", folder, file);
+    std::ofstream out(path, std::ios::binary);
+    out << import::onnx::write_value(outputs[i], engine.outputs()[i].name);
+    out.close();
+    if (!out) return fail(ErrorCode::io, "{}: cannot be written: {}", path, std::strerror(errno));
   }
   return {};
 }
@@ -184,7 +194,8 @@ void add_run(CLI::App& app, Work& work) {
   add_model_options(command, options->model);
   add_input_options(command, options->input);
   add_tune_options(command, options->tune);
-  command.add_option("--output-dir", options->output_dir, "Write each output as NAME.npy into this folder");
+  command.add_option("--output-dir", options->output_dir,
+                     "Write each output into this folder: NAME.npy, or NAME.pb (ONNX) where NumPy has no such type");
   command.add_option("--top", options->top, "Print the K highest classes of each row")->check(CLI::PositiveNumber);
   command.add_flag("--json", options->json, "Print the outputs as one JSON object");
   command.add_option("--profile", options->profile, "Write per-step times to this JSON file and print the slowest steps");

@@ -6,7 +6,9 @@
 #include "ops/onnx_node.hpp"
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
+#include "ops/reshape.hpp"
 #include "ops/sample.hpp"
+#include "ops/shape.hpp"
 
 namespace slipway::ops {
 namespace {
@@ -79,13 +81,32 @@ Status run(RefContext& c) {
   return {};
 }
 
+/// Before opset 9 `spatial` = 0 gave every element behind the batch axis statistics of its own: a matrix of as many channels.
+Status flatten(OnnxNode& node) {
+  if (node.output_count > 1)
+    return Error(ErrorCode::unsupported, "BatchNormalization with spatial=0 is not supported while it trains");
+  const auto rows = [&](std::initializer_list<int64_t> shape) {
+    return node.constant(Tensor::vector(std::span(shape.begin(), shape.size())));
+  };
+  const ir::ValueId x = node.inputs[0];
+  node.inputs[0] = TRY(node.emit("Reshape", ReshapeAttrs{}, {x, rows({0, -1})}));
+  for (size_t i = 1; i < node.inputs.size(); ++i)
+    node.inputs[i] = TRY(node.emit("Reshape", ReshapeAttrs{}, {node.inputs[i], rows({-1})}));
+  BatchNormalizationAttrs attrs;
+  attrs.epsilon = node.take_float("epsilon", attrs.epsilon);
+  const ir::ValueId y = TRY(node.emit("BatchNormalization", attrs, node.inputs));
+  node.op_type = "Reshape";
+  node.inputs = {y, TRY(node.emit("Shape", ShapeAttrs{}, {x}))};
+  node.attrs.clear();
+  return {};
+}
+
 /// Before opset 14 training was asked for by naming more than one output, before opset 7 by leaving out is_test.
 Status upgrade(OnnxNode& node) {
   node.drop("consumed_inputs");
-  if (node.take_int("spatial", 1) != 1) {
-    return Error(ErrorCode::unsupported, "BatchNormalization with spatial=0 is not supported");
-  }
+  const bool spatial = node.take_int("spatial", 1) != 0;
   const bool testing = node.take_int("is_test", 0) != 0;
+  if (!spatial) return flatten(node);
   if (node.version >= 14 || (node.version < 7 ? testing : node.output_count == 1)) return {};
   if (node.output_count > 3) {
     return Error(ErrorCode::unsupported, "saved_mean and saved_var of BatchNormalization before opset 14 are not supported");

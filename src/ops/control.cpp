@@ -130,6 +130,8 @@ struct ScanCounts {
 
 Result<ScanCounts> scan_counts(const ScanAttrs& attrs, size_t inputs, size_t outputs) {
   if (!attrs.body) return fail(ErrorCode::invalid_model, "the body must be given");
+  if (attrs.lengths && !attrs.batched) return Error(ErrorCode::invalid_model, "lengths go with a batch alone");
+  inputs -= attrs.lengths && inputs > 0 ? 1 : 0;
   if (attrs.num_scan_inputs < 1 || static_cast<uint64_t>(attrs.num_scan_inputs) > inputs) {
     return fail(ErrorCode::invalid_model, "num_scan_inputs is {}, the node has {} inputs", attrs.num_scan_inputs, inputs);
   }
@@ -144,10 +146,17 @@ Result<ScanCounts> scan_counts(const ScanAttrs& attrs, size_t inputs, size_t out
 Status infer_scan(InferContext& c) {
   const auto& attrs = c.attrs<ScanAttrs>();
   const ScanCounts n = TRY(scan_counts(attrs, c.input_count(), c.output_count()));
-  const size_t batch = attrs.batched ? 1 : 0;
+  const size_t batch = attrs.batched ? 1 : 0, first = attrs.lengths ? 1 : 0;
   Dim length = Dim::unknown(), rows = Dim::unknown();
+  if (attrs.lengths) {
+    if (c.type(0) != ElementType::i64) return Error(ErrorCode::invalid_model, "the lengths of the rows must be of type i64");
+    if (const Shape* lengths = c.shape(0); lengths != nullptr) {
+      if (lengths->size() != 1) return Error(ErrorCode::invalid_model, "the lengths of the rows must be a vector");
+      rows = lengths->front();
+    }
+  }
   for (size_t i = 0; i < n.scan_inputs; ++i) {
-    const Shape* in = c.shape(n.states + i);
+    const Shape* in = c.shape(first + n.states + i);
     if (in == nullptr) continue;
     const int rank = static_cast<int>(in->size()) - static_cast<int>(batch);
     const auto axis = static_cast<size_t>(TRY(normalize_axis(at_or(attrs.scan_input_axes, i, 0), rank)));
@@ -163,14 +172,23 @@ Status infer_scan(InferContext& c) {
       fact.shape->insert(fact.shape->begin() + axis, length);
     }
     if (attrs.batched && fact.shape) fact.shape->insert(fact.shape->begin(), rows);
-    if (i < n.states && c.has_input(i)) fact = TRY(either(fact, c.input(i)));
+    if (i < n.states && c.has_input(first + i)) fact = TRY(either(fact, c.input(first + i)));
     c.set(i, std::move(fact));
   }
   return {};
 }
 
-/// One scan: the states, then the scanned tensors, to the final states and the stacked outputs.
-Result<std::vector<Tensor>> scan(const RefContext& c, const ScanAttrs& attrs, const ScanCounts& n, std::vector<Tensor> inputs) {
+/// What stands behind the last step of a short row: like the others, or as the body says.
+Result<Tensor> blank(const std::vector<Tensor>& others, const Fact& fact) {
+  if (!others.empty()) return Tensor(others[0].type(), others[0].dims());
+  if (fact.is_static()) return Tensor(fact.type, fact.dims());
+  return Error(ErrorCode::data_fault, "a row without a step gives outputs of unknown shape");
+}
+
+/// One scan: the states, then the scanned tensors, to the final states and the stacked outputs. `limit`: steps of this row, -1
+/// all.
+Result<std::vector<Tensor>> scan(const RefContext& c, const ScanAttrs& attrs, const ScanCounts& n, std::vector<Tensor> inputs,
+                                 int64_t limit = -1) {
   int64_t length = -1;
   std::vector<int> axes;
   for (size_t i = 0; i < n.scan_inputs; ++i) {
@@ -181,12 +199,14 @@ Result<std::vector<Tensor>> scan(const RefContext& c, const ScanAttrs& attrs, co
     }
     length = dims[axes[i]];
   }
+  if (limit > length) return fail(ErrorCode::data_fault, "a row of {} steps is said to have {}", length, limit);
+  const int64_t steps = limit < 0 ? length : limit;
   std::vector<std::vector<Tensor>> scanned(n.scan_outputs);
-  for (int64_t step = 0; step < length; ++step) {
+  for (int64_t step = 0; step < steps; ++step) {
     std::vector<Value> arguments(inputs.begin(), inputs.begin() + static_cast<ptrdiff_t>(n.states));
     for (size_t i = 0; i < n.scan_inputs; ++i) {
       const bool reversed = at_or(attrs.scan_input_directions, i, 0) != 0;
-      arguments.push_back(slice_of(inputs[n.states + i], axes[i], reversed ? length - 1 - step : step));
+      arguments.push_back(slice_of(inputs[n.states + i], axes[i], reversed ? steps - 1 - step : step));
     }
     std::vector<Value> results = TRY(c.call(*attrs.body, std::move(arguments)));
     TRY(expect_outputs("body", results.size(), n.states + n.scan_outputs));
@@ -203,8 +223,9 @@ Result<std::vector<Tensor>> scan(const RefContext& c, const ScanAttrs& attrs, co
   inputs.resize(n.states);
   for (size_t i = 0; i < n.scan_outputs; ++i) {
     const bool reversed = at_or(attrs.scan_output_directions, i, 0) != 0;
-    inputs.push_back(
-        TRY(stack(scanned[i], at_or(attrs.scan_output_axes, i, 0), reversed, output_fact(*attrs.body, n.states + i))));
+    const Fact one = output_fact(*attrs.body, n.states + i);
+    for (int64_t step = steps; step < length; ++step) scanned[i].push_back(TRY(blank(scanned[i], one)));
+    inputs.push_back(TRY(stack(scanned[i], at_or(attrs.scan_output_axes, i, 0), reversed, one)));
   }
   return inputs;
 }
@@ -222,7 +243,17 @@ Status run_scan(RefContext& c) {
     for (size_t i = 0; i < results.size(); ++i) c.set(i, std::move(results[i]));
     return {};
   }
+  std::vector<int64_t> lengths;
+  if (attrs.lengths) {
+    lengths = c.ints(0);
+    inputs.erase(inputs.begin());
+    for (const int64_t length : lengths) {
+      if (length < 0) return fail(ErrorCode::data_fault, "a row is said to have {} steps", length);
+    }
+  }
   const int64_t rows = inputs[0].dims().rank() == 0 ? 0 : inputs[0].dims()[0];
+  if (attrs.lengths && static_cast<int64_t>(lengths.size()) != rows)
+    return fail(ErrorCode::data_fault, "there are {} lengths for {} rows", lengths.size(), rows);
   for (const Tensor& t : inputs) {
     if (t.dims().rank() == 0 || t.dims()[0] != rows) return fail(ErrorCode::data_fault, "the inputs differ in their batch axis");
   }
@@ -230,7 +261,8 @@ Status run_scan(RefContext& c) {
   for (int64_t row = 0; row < rows; ++row) {
     std::vector<Tensor> slices;
     for (const Tensor& t : inputs) slices.push_back(slice_of(t, 0, row));
-    std::vector<Tensor> results = TRY(scan(c, attrs, n, std::move(slices)));
+    const int64_t limit = attrs.lengths ? lengths[static_cast<size_t>(row)] : -1;
+    std::vector<Tensor> results = TRY(scan(c, attrs, n, std::move(slices), limit));
     for (size_t i = 0; i < results.size(); ++i) per_row[i].push_back(std::move(results[i]));
   }
   for (size_t i = 0; i < per_row.size(); ++i) c.set(i, TRY(stack(per_row[i], 0, false, output_fact(*attrs.body, i))));
@@ -240,10 +272,11 @@ Status run_scan(RefContext& c) {
 Status upgrade_scan(OnnxNode& n) {
   if (n.version != 8) return {};
   if (!n.inputs.empty()) {
-    if (n.inputs[0] != ir::kNone) {
-      return fail(ErrorCode::unsupported, "sequence_lens of the Scan of opset 8 is not supported; export with opset 9 or later");
+    if (n.inputs[0] == ir::kNone) {
+      n.inputs.erase(n.inputs.begin());
+    } else {
+      n.attrs["lengths"] = int64_t{1};
     }
-    n.inputs.erase(n.inputs.begin());
   }
   if (n.has("directions")) n.attrs["scan_input_directions"] = n.take("directions");
   n.attrs["batched"] = int64_t{1};
@@ -293,10 +326,13 @@ std::vector<Sample> scan_samples() {
   columns.scan_input_axes = {1};
   columns.scan_output_axes = {-1};
   batched.batched = true;
+  ScanAttrs uneven = batched;
+  uneven.lengths = true;
   return {{"rows", sum, {{counting({2})}, {counting({3, 2})}}, 2},
           {"backwards", backwards, {{counting({2})}, {counting({3, 2})}}, 2},
           {"columns", columns, {{counting({2})}, {counting({2, 3})}}, 2},
           {"batched", batched, {{counting({2, 2})}, {counting({2, 3, 2})}}, 2},
+          {"lengths", uneven, {{sample::ints({1, 3})}, {counting({2, 2})}, {counting({2, 3, 2})}}, 2},
           {"no_steps", sum, {{counting({2})}, {counting({0, 2})}}, 2}};
 }
 

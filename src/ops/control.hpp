@@ -28,6 +28,7 @@ struct ScanAttrs {
   std::vector<int64_t> scan_input_axes, scan_output_axes;              ///< empty: 0 for each
   std::vector<int64_t> scan_input_directions, scan_output_directions;  ///< 1: reversed; empty: forward for each
   bool batched = false;  ///< the form of opset 8: every input and output has a leading batch axis, and each row is a scan
+  bool lengths = false;  ///< of a batched scan: the first input says how many steps each row has; zeros stand behind them
   bool operator==(const ScanAttrs&) const = default;
   static constexpr auto fields() {
     using A = ScanAttrs;
@@ -36,6 +37,7 @@ struct ScanAttrs {
                       ir::field("scan_output_directions", &A::scan_output_directions),
                       ir::field("scan_input_directions", &A::scan_input_directions),
                       ir::field("batched", &A::batched),
+                      ir::field("lengths", &A::lengths),
                       ir::field("num_scan_inputs", &A::num_scan_inputs, true),
                       ir::field("body", &A::body, true)};
   }

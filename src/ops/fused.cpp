@@ -1,5 +1,6 @@
 // What ONNX Runtime's optimiser writes into models (com.microsoft): products and convolutions with their surroundings fused.
 #include "ops/activation.hpp"
+#include "ops/channels_last.hpp"
 #include "ops/conv.hpp"
 #include "ops/function.hpp"
 #include "ops/gelu.hpp"
@@ -71,6 +72,16 @@ ir::ValueId activation(FunctionBody& b, const std::string& name, std::span<const
   if (name == "LeakyRelu") return b.node(name, LeakyReluAttrs{.alpha = number(0, 0.01f)}, {x});
   if (name == "Elu") return b.node(name, EluAttrs{.alpha = number(0, 1)}, {x});
   if (name == "HardSigmoid") return b.node(name, HardSigmoidAttrs{.alpha = number(0, 0.2f), .beta = number(1, 0.5f)}, {x});
+  if (name == "Selu") {  // alpha and gamma: FusedGemm has beta between them
+    const SeluAttrs given;
+    return b.node(name, SeluAttrs{.alpha = number(0, given.alpha), .gamma = number(numbers.size() == 3 ? 2 : 1, given.gamma)},
+                  {x});
+  }
+  if (name == "ThresholdedRelu") return b.node(name, ThresholdedReluAttrs{.alpha = number(0, 1)}, {x});
+  if (name == "ScaledTanh" || name == "ParametricSoftplus") {
+    const auto scaled = [&](ir::ValueId v, size_t i) { return b.node("Mul", {v, b.number(b.type(x), number(i, 1))}); };
+    return scaled(b.node(name == "ScaledTanh" ? "Tanh" : "Softplus", {scaled(x, 1)}), 0);
+  }
   if (name == "Gelu") return b.node(name, GeluAttrs{}, {x});
   if (name == "Clip" && numbers.size() >= 2) {
     const double low = numbers[0], high = numbers[1];
@@ -111,6 +122,8 @@ void gemm_body(FunctionBody& b) {
   b.set(0, activation(b, at.activation, numbers, y));
 }
 
+/// X, W as Conv has it, B, and Z, which is added before the activation.
+template <bool kChannelsLast>
 void conv_body(FunctionBody& b) {
   const FusedConvAttrs& at = b.attrs<FusedConvAttrs>();
   const ConvAttrs conv{.auto_pad = at.auto_pad,
@@ -119,7 +132,9 @@ void conv_body(FunctionBody& b) {
                        .dilations = at.dilations,
                        .pads = at.pads,
                        .group = at.group};
-  ir::ValueId y = b.node("Conv", conv, {b.in(0), b.in(1), b.in(2)});
+  const ir::ValueId x = kChannelsLast ? moved_channels(b, b.in(0), true) : b.in(0);
+  ir::ValueId y = b.node("Conv", conv, {x, b.in(1), b.in(2)});
+  if (kChannelsLast) y = moved_channels(b, y, false);
   if (b.has(3)) y = b.node("Add", {y, b.in(3)});
   b.set(0, activation(b, at.activation, at.activation_params, y));
 }
@@ -166,6 +181,14 @@ std::vector<Sample> conv_samples() {
            1}};
 }
 
+std::vector<Sample> nhwc_conv_samples() {
+  const auto f32 = [](const Dims& dims, uint64_t seed) { return SampleInput{sample::random(dims, -1, 1, seed)}; };
+  return {{"sum",
+           FusedConvAttrs{.pads = {1, 1, 1, 1}, .activation = "Relu"},
+           {f32({2, 5, 7, 3}, 1), f32({4, 3, 3, 3}, 2), f32({4}, 3), f32({2, 5, 7, 4}, 4)},
+           1}};
+}
+
 Op microsoft(std::string_view op) {
   return Op(op, {1}, "com.microsoft");
 }
@@ -183,10 +206,14 @@ OpFamily fused() {
       function<gemm_body, FusedGemmAttrs>(microsoft("FusedGemm").in("A", kFloat).in("B", kFloat).opt("C", kFloat).out("Y"))
           .samples(gemm_samples)
           .doc("Gemm and an activation."));
-  family.push_back(function<conv_body, FusedConvAttrs>(
+  family.push_back(function<conv_body<false>, FusedConvAttrs>(
                        microsoft("FusedConv").in("X", kFloat).in("W", kFloat).opt("B", kFloat).opt("Z", kFloat).out("Y"))
                        .samples(conv_samples)
                        .doc("Conv, Z added, and an activation."));
+  family.push_back(function<conv_body<true>, FusedConvAttrs>(
+                       microsoft("NhwcFusedConv").in("X", kFloat).in("W", kFloat).opt("B", kFloat).opt("Z", kFloat).out("Y"))
+                       .samples(nhwc_conv_samples)
+                       .doc("FusedConv with the channels of X, Z and Y last."));
   return family;
 }
 

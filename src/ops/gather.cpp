@@ -8,7 +8,8 @@
 namespace slipway::ops {
 namespace {
 
-constexpr TypeSet kDataTypes = kNumeric | kBool | kString | kComplex;
+/// Beyond the standard's: the small types that quantised tables have.
+constexpr TypeSet kDataTypes = kNumeric | kBool | kString | kComplex | kFloat8 | kSubByte;
 
 Status infer_gather(InferContext& c) {
   const Shape *data = c.shape(0), *indices = c.shape(1);

@@ -1,6 +1,8 @@
 // GridSample and AffineGrid: sampling a tensor at arbitrary places, and the regular grids to do it with.
 #include <cmath>
 
+#include "ops/complex_parts.hpp"
+#include "ops/function.hpp"
 #include "ops/onnx_node.hpp"
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
@@ -152,10 +154,10 @@ Status run_sample(RefContext& c) {
     const auto extent = static_cast<double>(xd[i]);
     axes.push_back({xd[i], a.align_corners ? 0.0 : -0.5, a.align_corners ? extent - 1 : extent - 0.5});
   }
-  const bool number = !contains(kString | kComplex | kBool, x.type());
-  if (!number && a.mode != "nearest") {
-    return fail(ErrorCode::invalid_model, "{} cannot be interpolated; mode nearest is expected", name(x.type()));
-  }
+  const bool moves = contains(kString | kComplex | kBool, x.type()) && a.mode == "nearest", number = !moves;
+  if (number && x.type() == E::string)
+    return Error(ErrorCode::invalid_model, "strings cannot be interpolated; mode nearest is expected");
+  if (number && contains(kComplex, x.type())) return by_parts(c, [](RefContext& part, int64_t) { return run_sample(part); });
   Dims yd = {xd[0], xd[1]};
   for (int i = 1; i + 1 < gd.rank(); ++i) yd.push_back(gd[i]);
   const int64_t points = yd.count(2, yd.rank()), plane = xd.count(2, xd.rank()), channels = xd[1];
@@ -182,12 +184,38 @@ Status run_sample(RefContext& c) {
   return {};
 }
 
-/// Opset 16 named the modes after two dimensions.
+/// Opset 16 and com.microsoft name the modes after two dimensions.
+std::string mode_of_images(const std::string& mode) {
+  return mode == "bilinear" ? "linear" : mode == "bicubic" ? "cubic" : mode;
+}
+
 Status upgrade_sample(OnnxNode& node) {
-  if (node.version >= 20) return {};
-  const std::string mode = node.take_string("mode", "bilinear");
-  node.attrs["mode"] = mode == "bilinear" ? std::string("linear") : mode == "bicubic" ? std::string("cubic") : mode;
+  if (node.version < 20) node.attrs["mode"] = mode_of_images(node.take_string("mode", "bilinear"));
   return {};
+}
+
+/// GridSample of com.microsoft.
+struct ImageSampleAttrs {
+  bool align_corners = false;
+  std::string mode = "bilinear", padding_mode = "zeros";
+  bool operator==(const ImageSampleAttrs&) const = default;
+  static constexpr auto fields() {
+    using A = ImageSampleAttrs;
+    return std::tuple{field("align_corners", &A::align_corners), field("mode", &A::mode),
+                      field("padding_mode", &A::padding_mode)};
+  }
+};
+
+void image_body(FunctionBody& b) {
+  const auto& at = b.attrs<ImageSampleAttrs>();
+  const GridSampleAttrs same{.align_corners = at.align_corners, .mode = mode_of_images(at.mode), .padding_mode = at.padding_mode};
+  b.set(0, b.node("GridSample", same, {b.in(0), b.in(1)}));
+}
+
+std::vector<Sample> image_samples() {
+  const SampleInput x{sample::noise({1, 2, 4, 5})}, grid{sample::random({1, 3, 2, 2}, -1.2, 1.2, 2)};
+  return {{"bilinear", ImageSampleAttrs{}, {x, grid}},
+          {"bicubic", ImageSampleAttrs{.align_corners = true, .mode = "bicubic", .padding_mode = "border"}, {x, grid}}};
 }
 
 Result<Dims> grid_dims(std::span<const int64_t> size) {
@@ -276,6 +304,9 @@ std::vector<Sample> affine_samples() {
 
 OpFamily grid_sample() {
   return {
+      function<image_body, ImageSampleAttrs>(Op("GridSample", {1}, "com.microsoft").in("X", kFloat).in("Grid", kFloat).out("Y"))
+          .samples(image_samples)
+          .doc("GridSample of images."),
       Op("GridSample", {16, 20, 22})
           .attrs<GridSampleAttrs>()
           .in("X", kSampled)

@@ -93,11 +93,12 @@ Status check_types(const Op& op, std::span<const Fact* const> inputs) {
     const Port* port = op.input_port(i);
     if (port == nullptr || inputs[i] == nullptr || port->kind == Fact::Kind::unknown) continue;
     const Fact& fact = *inputs[i];
-    if (fact.kind == Fact::Kind::unknown || fact.type == ElementType::undefined) continue;
+    if (fact.kind == Fact::Kind::unknown) continue;
     if (fact.kind != port->kind) {
       return fail(ErrorCode::invalid_model, "input {} ('{}') must be a {}, here it is {}", i, port->name,
                   port->kind == Fact::Kind::tensor ? "tensor" : "sequence or map", to_string(fact));
     }
+    if (fact.type == ElementType::undefined) continue;
     if (!contains(port->types, fact.type)) {
       return fail(ErrorCode::invalid_model, "input {} ('{}') cannot be of type {}", i, port->name, slipway::name(fact.type));
     }

@@ -4,11 +4,10 @@
 #include <cmath>
 #include <limits>
 
-#include "ops/function.hpp"
+#include "ops/channels_last.hpp"
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
-#include "ops/transpose.hpp"
 
 namespace slipway::ops {
 namespace {
@@ -264,17 +263,8 @@ struct NhwcMaxPoolAttrs {
 
 void nhwc_max_body(FunctionBody& b) {
   const auto& a = b.attrs<NhwcMaxPoolAttrs>();
-  const auto rank = static_cast<int64_t>(b.rank(b.in(0)));
-  if (rank < 3) return b.fail(fail(ErrorCode::invalid_model, "the input has {} axes; 3 or more are expected", rank));
-  std::vector<int64_t> first{0, rank - 1}, last{0};
-  for (int64_t i = 1; i + 1 < rank; ++i) {
-    first.push_back(i);
-    last.push_back(i + 1);
-  }
-  last.push_back(1);
   const MaxPoolAttrs pool{a.auto_pad, a.ceil_mode, a.kernel_shape, a.strides, a.dilations, a.pads};
-  const ir::ValueId y = b.node("MaxPool", pool, {b.node("Transpose", TransposeAttrs{first}, {b.in(0)})});
-  b.set(0, b.node("Transpose", TransposeAttrs{last}, {y}));
+  b.set(0, moved_channels(b, b.node("MaxPool", pool, {moved_channels(b, b.in(0), true)}), false));
 }
 
 std::vector<Sample> nhwc_max_samples() {

@@ -94,17 +94,24 @@ class MaskReader {
   }
 
  private:
-  /// Numbers [B]: where the keys of each row end; [2B]: then where they begin.
+  /// Numbers [B]: where the keys of each row end; [2B]: then where they begin; [3B + 2]: then where each row begins among all
+  /// queries and all keys, which says nothing more.
   ValueId spans(ValueId mask, ValueId input, ValueId total) {
     const Shape *m = b_.shape(mask), *x = b_.shape(input);
-    if (m != nullptr && x != nullptr && (*m)[0].known() && (*x)[0].known() && (*m)[0] != (*x)[0] && (*m)[0] != (*x)[0] * Dim(2)) {
-      b_.fail(
-          fail(ErrorCode::invalid_model, "a mask of {} numbers for a batch of {} is not read", (*m)[0].value(), (*x)[0].value()));
-      return ir::kNone;
+    bool rows_too = false;
+    if (m != nullptr && x != nullptr && !x->empty() && (*m)[0].known() && (*x)[0].known()) {
+      const Dim numbers = (*m)[0], rows = (*x)[0];
+      rows_too = numbers == rows * Dim(3) + Dim(2);
+      if (numbers != rows && numbers != rows * Dim(2) && !rows_too) {
+        b_.fail(
+            fail(ErrorCode::invalid_model, "a mask of {} numbers for a batch of {} is not read", numbers.value(), rows.value()));
+        return ir::kNone;
+      }
     }
     const ValueId batch = extent(b_, input, 0), twice = b_.node("Add", {batch, batch}), first = b_.ints({0});
     const ValueId zeros = b_.node("Expand", {b_.constant(Tensor(E::i32, {1})), batch});  // where no beginnings are given
-    const ValueId all = b_.node("Concat", ConcatAttrs{0}, {mask, zeros});
+    const ValueId ends = rows_too ? b_.node("Slice", {mask, first, batch, first}) : mask;
+    const ValueId all = b_.node("Concat", ConcatAttrs{0}, {ends, zeros});
     const auto column = [&](ValueId from, ValueId to) {
       return unsqueezed(b_, b_.cast(b_.node("Slice", {all, from, to, first}), E::i64), {1, 2, 3});
     };
@@ -183,8 +190,7 @@ ValueId heads_first(FunctionBody& b, ValueId v, int64_t heads) {
 void multi_head_body(FunctionBody& b) {
   const auto& a = b.attrs<MultiHeadAttentionAttrs>();
   if (a.num_heads < 1) return b.fail(fail(ErrorCode::invalid_model, "num_heads is {}", a.num_heads));
-  if (b.has(8) || b.has(9))
-    return b.fail(Error(ErrorCode::invalid_model, "shared caches (past_sequence_length, cache_indirection) are not supported"));
+  if (b.has(9)) return b.fail(Error(ErrorCode::invalid_model, "caches of a beam search (cache_indirection) are not supported"));
   ValueId q = b.in(0), k = b.in(1), v = b.in(2);
   const size_t q_rank = b.rank(q), k_rank = b.has(1) ? b.rank(k) : 0;
   const ElementType type = b.type(q);
@@ -219,8 +225,16 @@ void multi_head_body(FunctionBody& b) {
     }
   }
   const int64_t axis = four ? 2 : 1;
+  // A shared buffer holds past_sequence_length tokens and room for the new ones.
+  ValueId past_key = b.in(6), past_value = b.in(7), held = ir::kNone;
+  if (b.has(8)) {
+    held = b.node("Reshape", {b.cast(b.in(8), E::i64), b.ints({1})});
+    const auto used = [&](ValueId buffer) { return b.node("Slice", {buffer, b.ints({0}), held, b.ints({2})}); };
+    if (b.has(6)) past_key = used(past_key);
+    if (b.has(7)) past_value = used(past_value);
+  }
   ValueId total = extent(b, k, axis);
-  if (b.has(6)) total = b.node("Add", {total, extent(b, b.in(6), 2)});
+  if (b.has(6)) total = b.node("Add", {total, extent(b, past_key, 2)});
   const ValueId mask = MaskReader(b, type, a.mask_filter_value).read(b.in(4), input, extent(b, q, axis), total);
   const AttentionAttrs at{.is_causal = a.unidirectional,
                           .q_num_heads = a.num_heads,
@@ -228,9 +242,13 @@ void multi_head_body(FunctionBody& b) {
                           .scale = a.scale,
                           .qk_matmul_output_mode = 2};
   std::vector<ValueId> y =
-      b.nodes("Attention", at, {q, k, v, sum_of(b, mask, b.in(5)), b.in(6), b.in(7)}, std::max<size_t>(b.output_count(), 1));
+      b.nodes("Attention", at, {q, k, v, sum_of(b, mask, b.in(5)), past_key, past_value}, std::max<size_t>(b.output_count(), 1));
   if (four)
     y[0] = b.node("Reshape", ReshapeAttrs{}, {b.node("Transpose", TransposeAttrs{{0, 2, 1, 3}}, {y[0]}), b.ints({0, 0, -1})});
+  for (size_t i = 1; b.has(8) && i < std::min<size_t>(y.size(), 3); ++i) {
+    const ValueId room = b.node("Slice", {b.in(5 + i), total, b.ints({INT64_MAX}), b.ints({2})});
+    y[i] = b.node("Concat", ConcatAttrs{2}, {y[i], room});
+  }
   for (size_t i = 0; i < y.size(); ++i) b.set(i, y[i]);
 }
 

@@ -1,6 +1,8 @@
 // Operators on quantised tensors (com.microsoft): each is its plain operator between DequantizeLinear and QuantizeLinear.
 #include "ops/activation.hpp"
+#include "ops/channels_last.hpp"
 #include "ops/concat.hpp"
+#include "ops/conv.hpp"
 #include "ops/function.hpp"
 #include "ops/pool.hpp"
 #include "ops/quantize.hpp"
@@ -8,7 +10,6 @@
 #include "ops/sample.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
-#include "ops/transpose.hpp"
 
 namespace slipway::ops {
 namespace {
@@ -50,6 +51,22 @@ struct QLinearPoolAttrs {
                       field("pads", &A::pads),
                       field("ceil_mode", &A::ceil_mode),
                       field("count_include_pad", &A::count_include_pad),
+                      field("channels_last", &A::channels_last)};
+  }
+};
+
+/// Weights as Conv has them: [M, C / group, kernel...].
+struct QLinearConvAttrs : ConvAttrs {
+  bool channels_last = false;
+  bool operator==(const QLinearConvAttrs&) const = default;
+  static constexpr auto fields() {
+    using A = QLinearConvAttrs;
+    return std::tuple{field<A, std::string>("auto_pad", &A::auto_pad),
+                      field<A, std::vector<int64_t>>("kernel_shape", &A::kernel_shape),
+                      field<A, std::vector<int64_t>>("strides", &A::strides),
+                      field<A, std::vector<int64_t>>("dilations", &A::dilations),
+                      field<A, std::vector<int64_t>>("pads", &A::pads),
+                      field<A, int64_t>("group", &A::group),
                       field("channels_last", &A::channels_last)};
   }
 };
@@ -101,17 +118,6 @@ void softmax_body(FunctionBody& b) {
   set_quantised(b, b.node("Reshape", ReshapeAttrs{}, {b.node("Softmax", SoftmaxAttrs{}, {rows}), shape}), 3, 0);
 }
 
-/// Channels from the last place to the second, or back.
-ir::ValueId moved_channels(FunctionBody& b, ir::ValueId v, bool to_second) {
-  const auto rank = static_cast<int64_t>(b.rank(v));
-  if (rank < 3) return v;
-  std::vector<int64_t> perm{0};
-  if (to_second) perm.push_back(rank - 1);
-  for (int64_t i = to_second ? 1 : 2; i < (to_second ? rank - 1 : rank); ++i) perm.push_back(i);
-  if (!to_second) perm.push_back(1);
-  return b.node("Transpose", TransposeAttrs{.perm = std::move(perm)}, {v});
-}
-
 void global_average_pool_body(FunctionBody& b) {
   const bool last = b.attrs<QLinearGlobalPoolAttrs>().channels_last;
   ir::ValueId x = real(b, 0);
@@ -133,6 +139,15 @@ void average_pool_body(FunctionBody& b) {
   if (at.channels_last) x = moved_channels(b, x, true);
   const ir::ValueId y = b.node("AveragePool", pool, {x});
   set_quantised(b, at.channels_last ? moved_channels(b, y, false) : y, 3, 0);
+}
+
+void conv_body(FunctionBody& b) {
+  const QLinearConvAttrs& at = b.attrs<QLinearConvAttrs>();
+  std::vector<ir::ValueId> inputs;
+  for (size_t i = 0; i < b.input_count(); ++i) inputs.push_back(b.in(i));
+  if (at.channels_last) inputs[0] = moved_channels(b, inputs[0], true);
+  const ir::ValueId y = b.node("QLinearConv", static_cast<const ConvAttrs&>(at), std::move(inputs));
+  b.set(0, at.channels_last ? moved_channels(b, y, false) : y);
 }
 
 SampleInput quantised(ElementType t, const Dims& dims, uint64_t seed) {
@@ -195,6 +210,25 @@ std::vector<Sample> average_pool_samples() {
       one_input_samples(QLinearPoolAttrs{.kernel_shape = {2}, .strides = {2}, .channels_last = true}, {2, 9, 3}).front());
   out.back().label = "channels_last";
   return out;
+}
+std::vector<Sample> conv_samples() {
+  QLinearConvAttrs last, second;
+  last.pads = {1, 1, 1, 1};
+  last.channels_last = true;
+  second.group = 3;
+  const auto inputs = [](const Dims& x, const Dims& w) {
+    return std::vector<SampleInput>{quantised(E::u8, x, 1),
+                                    scale(0.02),
+                                    zero(E::u8, 5),
+                                    quantised(E::i8, w, 2),
+                                    scale(0.03),
+                                    zero(E::i8, 0),
+                                    scale(0.05),
+                                    zero(E::u8, 9),
+                                    {sample::random(E::i32, {w[0]}, -500, 500, 3)}};
+  };
+  return {{"channels_last", last, inputs({1, 5, 7, 3}, {4, 3, 3, 3}), 1},
+          {"groups", second, inputs({2, 3, 7, 5}, {6, 1, 3, 3}), 1}};
 }
 std::vector<Sample> where_samples() {
   return {{"u8",
@@ -268,6 +302,19 @@ OpFamily qlinear() {
   add(function<average_pool_body, QLinearPoolAttrs>(one_input("QLinearAveragePool"))
           .samples(average_pool_samples)
           .doc("AveragePool of a quantised tensor."));
+  add(function<conv_body, QLinearConvAttrs>(Op("QLinearConv", {1}, "com.microsoft")
+                                                .in("x", kByte, 'X')
+                                                .in("x_scale", kScale, 0)
+                                                .in("x_zero_point", kByte, 'X')
+                                                .in("w", kByte, 'W')
+                                                .in("w_scale", kScale, 0)
+                                                .in("w_zero_point", kByte, 'W')
+                                                .in("y_scale", kScale, 0)
+                                                .in("y_zero_point", kByte, 'Y')
+                                                .opt("B", types(E::i32), 0)
+                                                .out("y", kByte, 'Y'))
+          .samples(conv_samples)
+          .doc("QLinearConv, with the channels of input and output last when asked."));
   add(function<where_body>(Op("QLinearWhere", {1}, "com.microsoft")
                                .in("condition", kBool, 'C')
                                .in("X", kByte)

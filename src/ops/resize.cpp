@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "ops/complex_parts.hpp"
 #include "ops/onnx_node.hpp"
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
@@ -218,8 +219,13 @@ Status run_with(RefContext& c, const ResizeAttrs& a, const Tensor* roi, const Te
     gather_nearest(c, a, positions, yd);
     return {};
   }
-  if (contains(kString | kComplex | kBool, type)) {
-    return fail(ErrorCode::invalid_model, "{} cannot be interpolated; mode nearest is expected", name(type));
+  if (type == E::string) return Error(ErrorCode::invalid_model, "strings cannot be interpolated; mode nearest is expected");
+  if (contains(kComplex, type)) {
+    return by_parts(c, [&](RefContext& inner, int64_t part) {
+      ResizeAttrs real = a;
+      if (part == 1) real.extrapolation_value = 0;
+      return run_with(inner, real, roi, scales, sizes);
+    });
   }
   std::vector<double> v = c.doubles(0);
   Dims d = xd;

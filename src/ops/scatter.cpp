@@ -1,6 +1,8 @@
 // Scatter, ScatterElements, ScatterND, TensorScatter.
 #include "ops/scatter.hpp"
 
+#include <complex>
+
 #include "ops/moves.hpp"
 #include "ops/sample.hpp"
 
@@ -8,14 +10,15 @@ namespace slipway::ops {
 namespace {
 
 constexpr TypeSet kDataTypes = kNumeric | kBool | kString | kComplex;
-constexpr TypeSet kUnordered = kString | kComplex;
 
 Status check_reduction(std::string_view reduction, ElementType type) {
   if (reduction == "none") return {};
   if (reduction != "add" && reduction != "mul" && reduction != "max" && reduction != "min") {
     return fail(ErrorCode::invalid_model, "reduction '{}' is not one of none, add, mul, max, min", reduction);
   }
-  if (contains(kUnordered, type)) {
+  const bool defined =
+      contains(kString, type) ? reduction == "add" : !contains(kComplex, type) || reduction == "add" || reduction == "mul";
+  if (!defined) {
     return fail(ErrorCode::unsupported, "reduction '{}' is not defined here for elements of type {}", reduction, name(type));
   }
   return {};
@@ -33,10 +36,23 @@ T reduce(std::string_view reduction, T a, T b) {
   }
 }
 
+template <class T>
+void reduce_complex(std::string_view reduction, Tensor& y, int64_t to, const Tensor& updates, int64_t from) {
+  auto* a = y.as<std::complex<T>>() + to;
+  const auto b = updates.as<std::complex<T>>()[from];
+  *a = reduction == "add" ? *a + b : *a * b;
+}
+
 /// Element `from` of the updates goes to element `to` of y.
 void apply(std::string_view reduction, Tensor& y, int64_t to, const Tensor& updates, int64_t from) {
   if (reduction == "none") {
     copy_element(y, to, updates, from);
+  } else if (y.type() == ElementType::string) {
+    y.as<std::string>()[to] += updates.as<std::string>()[from];
+  } else if (y.type() == ElementType::c64) {
+    reduce_complex<float>(reduction, y, to, updates, from);
+  } else if (y.type() == ElementType::c128) {
+    reduce_complex<double>(reduction, y, to, updates, from);
   } else {
     in_domain(y.type(), [&]<class T>(T) { store<T>(y, to, reduce(reduction, load<T>(y, to), load<T>(updates, from))); });
   }

@@ -2,12 +2,15 @@
 #include "ops/function.hpp"
 #include "ops/gather.hpp"
 #include "ops/layer_normalization.hpp"
+#include "ops/quantize.hpp"
 #include "ops/reduce.hpp"
 #include "ops/sample.hpp"
 #include "ops/shape.hpp"
 
 namespace slipway::ops {
 namespace {
+
+constexpr TypeSet kByte = types(E::u8, E::i8);
 
 struct SkipAttrs {
   float epsilon = 1e-12f;
@@ -70,7 +73,7 @@ void skip_simplified_body(FunctionBody& b) {
   b.set(0, b.node("RMSNormalization", RmsNormalizationAttrs{.epsilon = epsilon}, {sum, b.in(2)}));
   if (b.output_count() > 1) {
     const ir::ValueId scale = inverse_rms(b, sum, -1, epsilon);
-    b.set(1, scale);
+    b.set(1, b.node("Sub", {scale, scale}));  // a mean has no place here: zero
     b.set(2, scale);
   }
   b.set(3, sum);
@@ -97,6 +100,20 @@ void embed_body(FunctionBody& b) {
     b.set(1, b.node("ReduceSum", ReduceAttrs{.keepdims = false}, {counted, b.ints({1})}));
   }
   b.set(2, sum);
+}
+
+/// Inputs: ids, segment ids, the tables, gamma and beta of EmbedLayerNormalization as bytes, mask, then the five scales and zero
+/// points.
+void quantised_embed_body(FunctionBody& b) {
+  std::vector<ir::ValueId> inputs{b.in(0), b.in(1)};
+  for (size_t i = 2; i < 7; ++i) {
+    const bool given = b.has(i);
+    inputs.push_back(given ? b.node("DequantizeLinear", DequantizeAttrs{}, {b.in(i), b.in(i + 6), b.in(i + 11)}) : ir::kNone);
+  }
+  inputs.push_back(b.in(7));
+  const EmbedAttrs at{.epsilon = b.attrs<SkipAttrs>().epsilon};
+  const std::vector<ir::ValueId> y = b.nodes("EmbedLayerNormalization", at, std::move(inputs), b.output_count(), "com.microsoft");
+  for (size_t i = 0; i < y.size(); ++i) b.set(i, y[i]);
 }
 
 SampleInput f32(const Dims& dims, uint64_t seed) {
@@ -134,6 +151,18 @@ std::vector<Sample> embed_samples() {
   std::vector<SampleInput> placed = all;
   placed.push_back({ids(7, 9)});
   return {{"all", EmbedAttrs{}, all, 3}, {"no_segments", EmbedAttrs{}, bare, 2}, {"positions_given", EmbedAttrs{}, placed, 1}};
+}
+
+std::vector<Sample> quantised_embed_samples() {
+  const auto table = [](const Dims& dims, uint64_t seed) { return SampleInput{sample::random(E::u8, dims, 0, 256, seed)}; };
+  const auto ids = [](int64_t below, uint64_t seed) {
+    return SampleInput{sample::random(E::i32, {2, 5}, 0, static_cast<double>(below), seed)};
+  };
+  std::vector<SampleInput> inputs{ids(9, 1),        ids(2, 2),     table({9, 6}, 3), table({7, 6}, 4),
+                                  table({2, 6}, 5), table({6}, 6), table({6}, 7),    ids(2, 8)};
+  for (int i = 0; i < 5; ++i) inputs.push_back(sample::constant(sample::floats({}, {0.01})));
+  for (int i = 0; i < 5; ++i) inputs.push_back(sample::constant(sample::numbers(E::u8, {}, {120})));
+  return {{"all", SkipAttrs{}, inputs, 2}};
 }
 
 }  // namespace
@@ -189,6 +218,30 @@ OpFamily skip_layer_normalization() {
                                            .opt_out("embedding_sum"))
           .samples(embed_samples)
           .doc("LayerNormalization of word + position + segment embeddings."));
+  Op quantised = Op("QEmbedLayerNormalization", {1}, kMicrosoft)
+                     .in("input_ids", types(E::i32), 'I')
+                     .opt("segment_ids", types(E::i32), 'I')
+                     .in("word_embedding_quant", kByte, 'Q')
+                     .in("position_embedding_quant", kByte, 'Q')
+                     .opt("segment_embedding", kByte, 'Q')
+                     .in("gamma_quant", kByte, 'Q')
+                     .in("beta_quant", kByte, 'Q')
+                     .opt("mask", types(E::i32), 'I')
+                     .in("word_embedding_scale", types(E::f32))
+                     .in("position_embedding_scale", types(E::f32))
+                     .opt("segment_embedding_scale", types(E::f32))
+                     .in("gamma_scale", types(E::f32))
+                     .in("beta_scale", types(E::f32))
+                     .in("word_embedding_zero_point", kByte, 'Q')
+                     .in("position_embedding_zero_point", kByte, 'Q')
+                     .opt("segment_embedding_zero_point", kByte, 'Q')
+                     .in("gamma_zero_point", kByte, 'Q')
+                     .in("beta_zero_point", kByte, 'Q')
+                     .out("layernorm_out", types(E::f32), 'T')
+                     .opt_out("mask_index_out", types(E::i32), 0);
+  add(function<quantised_embed_body, SkipAttrs>(std::move(quantised))
+          .samples(quantised_embed_samples)
+          .doc("EmbedLayerNormalization of tables in bytes."));
   return family;
 }
 

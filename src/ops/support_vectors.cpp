@@ -14,6 +14,16 @@ struct SvmAttrs {
   std::vector<float> rho;              ///< one for each pair of classes
   std::string post_transform = "NONE";
   bool operator==(const SvmAttrs&) const = default;
+  /// As fields of the whole, A.
+  template <class A>
+  static constexpr auto shared_fields() {
+    return std::tuple{field<A, std::string>("kernel_type", &A::kernel_type),
+                      field<A, std::vector<float>>("kernel_params", &A::kernel_params),
+                      field<A, std::vector<float>>("support_vectors", &A::support_vectors),
+                      field<A, std::vector<float>>("coefficients", &A::coefficients),
+                      field<A, std::vector<float>>("rho", &A::rho),
+                      field<A, std::string>("post_transform", &A::post_transform)};
+  }
   float param(size_t i) const { return i < kernel_params.size() ? kernel_params[i] : 0.0f; }
 };
 
@@ -25,17 +35,10 @@ struct SvmClassifierAttrs : SvmAttrs {
   bool operator==(const SvmClassifierAttrs&) const = default;
   static constexpr auto fields() {
     using A = SvmClassifierAttrs;
-    return std::tuple{field<A, std::string>("kernel_type", &A::kernel_type),
-                      field<A, std::vector<float>>("kernel_params", &A::kernel_params),
-                      field<A, std::vector<float>>("support_vectors", &A::support_vectors),
-                      field<A, std::vector<float>>("coefficients", &A::coefficients),
-                      field<A, std::vector<float>>("rho", &A::rho),
-                      field<A, std::string>("post_transform", &A::post_transform),
-                      field("classlabels_ints", &A::classlabels_ints),
-                      field("classlabels_strings", &A::classlabels_strings),
-                      field("vectors_per_class", &A::vectors_per_class),
-                      field("prob_a", &A::prob_a),
-                      field("prob_b", &A::prob_b)};
+    return std::tuple_cat(
+        shared_fields<A>(),
+        std::tuple{field("classlabels_ints", &A::classlabels_ints), field("classlabels_strings", &A::classlabels_strings),
+                   field("vectors_per_class", &A::vectors_per_class), field("prob_a", &A::prob_a), field("prob_b", &A::prob_b)});
   }
   ClassLabels labels() const { return {classlabels_ints, classlabels_strings}; }
   size_t pairs() const { return labels().count() * (labels().count() - 1) / 2; }
@@ -47,14 +50,7 @@ struct SvmRegressorAttrs : SvmAttrs {
   bool operator==(const SvmRegressorAttrs&) const = default;
   static constexpr auto fields() {
     using A = SvmRegressorAttrs;
-    return std::tuple{field<A, std::string>("kernel_type", &A::kernel_type),
-                      field<A, std::vector<float>>("kernel_params", &A::kernel_params),
-                      field<A, std::vector<float>>("support_vectors", &A::support_vectors),
-                      field<A, std::vector<float>>("coefficients", &A::coefficients),
-                      field<A, std::vector<float>>("rho", &A::rho),
-                      field<A, std::string>("post_transform", &A::post_transform),
-                      field("n_supports", &A::n_supports),
-                      field("one_class", &A::one_class)};
+    return std::tuple_cat(shared_fields<A>(), std::tuple{field("n_supports", &A::n_supports), field("one_class", &A::one_class)});
   }
 };
 

@@ -1,4 +1,5 @@
 // MaxUnpool and Col2Im: what pooling or cutting into blocks took apart, put back in place.
+#include "ops/complex_parts.hpp"
 #include "ops/op.hpp"
 #include "ops/reference.hpp"
 #include "ops/sample.hpp"
@@ -146,7 +147,8 @@ Status infer_col2im(InferContext& c) {
 
 Status run_col2im(RefContext& c) {
   const Tensor& x = c.in(0);
-  if (contains(kString | kBool | kComplex, x.type())) {
+  if (contains(kComplex, x.type())) return by_parts(c, [](RefContext& part, int64_t) { return run_col2im(part); });
+  if (x.type() == E::string) {
     return fail(ErrorCode::unsupported, "blocks of type {} cannot be summed", name(x.type()));
   }
   const std::vector<int64_t> image = c.ints(1), block = c.ints(2);

@@ -50,6 +50,7 @@ Term multiply(Term a, Term b) {
 /// Integer division as ONNX has it (towards zero): exact multiples only when a symbol is in it.
 Term divide(Term a, Term b) {
   if (!a.known || !b.is_number() || b.number == 0) return {};
+  if (b.number == -1) return multiply(a, b);  // the lowest number has no opposite
   if (a.is_number()) return Term::of(a.number / b.number);
   if (a.factor % b.number != 0 || a.number % b.number != 0) return {};
   return {true, a.symbol, a.factor / b.number, a.number / b.number};

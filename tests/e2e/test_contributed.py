@@ -1,4 +1,6 @@
 """Operators of com.microsoft, those that ONNX has removed, and old forms of the others: slipway answers as onnxruntime does."""
+import math
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -90,12 +92,23 @@ GQ, GK, GV = noise(B, S, 4 * H), noise(B, S, 2 * H), noise(B, S, 2 * H)
 ONE = noise(B, 1, 4 * H), noise(B, 1, 2 * H), noise(B, 1, 2 * H)
 CACHE = noise(B, 2, 8, H), noise(B, 2, 8, H)
 
+def quantised_caches():
+    """A token behind a cache of bytes or packed nibbles, with one scale or one a column."""
+    for bits in 8, 4:
+        for kind, shape in ("PER_TENSOR", (1,)), ("PER_CHANNEL", (1, 2, 1, H)):
+            past = [i8(B, 2, 8, H) if bits == 8 else u8(B, 2, 8, H // 2) for _ in range(2)]
+            scales = [noise(*shape, low=0.1, high=0.2) for _ in range(2)]
+            yield group_query(f"{kind}{bits}".lower(), [*ONE, *past, i32(8, 5), i32(9), COS, SIN, None, None, None, *scales], do_rotary=1,
+                              k_quant_type=kind, v_quant_type=kind, kv_cache_bit_width=bits)
+
+
 ATTENTION = [
     attention(name="plain", inputs=[X, W, BIAS]),
     attention(name="no_bias", inputs=[X, W, None]),
     attention(name="mask2", inputs=[X, W, BIAS, MASK]),
     attention(name="mask3", inputs=[X, W, BIAS, np.tile(MASK[:, None], (1, S, 1))]),
     attention(name="ends", inputs=[X, W, BIAS, i32(2, 4)]),
+    attention(name="packed_spans", inputs=[X, W, BIAS, i32(3, 4, 0, 3, 7, 0, 4, 8)]),
     attention(name="spans", inputs=[X, W, BIAS, i32(3, 4, 1, 0)]),
     attention(name="causal", inputs=[X, W, BIAS], unidirectional=1),
     attention(name="past", inputs=[X, W, BIAS, None, np.stack(PAST)], outputs=2, unidirectional=1),
@@ -120,9 +133,17 @@ ATTENTION = [
     group_query("smooth", [GQ, GK, GV, None, None, i32(S - 1, S - 1), i32(S)], smooth_softmax=1),
     group_query("bias", [GQ, GK, GV, None, None, i32(S - 1, S - 1), i32(S), None, None, None, noise(B, 1, S, S)]),
     group_query("sink", [GQ, GK, GV, None, None, i32(S - 1, S - 1), i32(S), None, None, None, None, noise(4)]),
+    group_query("given_places", [GQ, GK, GV, None, None, i32(S - 1, S - 1), i32(S), COS, SIN, i64([1, 2, 3, 4], [3, 4, 5, 6])], do_rotary=1),
+    group_query("short_window", [*ONE, *CACHE, i32(8, 8), i32(9)], local_window_size=3),
+    group_query("packed_token", [noise(B, 1, 8 * H), None, None, *CACHE, i32(8, 6), i32(9), COS, SIN], do_rotary=1),
+    group_query("buffer", [*ONE, noise(B, 2, 16, H), noise(B, 2, 16, H), i32(5, 5), i32(6)]),
+    group_query("scores", [GQ, GK, GV, None, None, i32(S - 1, S - 1), i32(S)], outputs=4, qk_output=1),
     Case("RotaryEmbedding", [noise(B, S, HIDDEN), i64(2), COS, SIN], name="first"),
     Case("RotaryEmbedding", [noise(B, N, S, H), i64([0, 1, 2, 3], [4, 5, 6, 15]), COS, SIN], name="all", interleaved=1),
     Case("RotaryEmbedding", [noise(B, S, HIDDEN), i64(0), noise(16, 2), noise(16, 2)], name="part", num_heads=N, rotary_embedding_dim=4),
+    Case("MultiHeadAttention", [noise(B, 1, HIDDEN)] * 3 + [None] * 3 + [noise(B, N, 10, H)] * 2 + [i32(3)], 3, name="buffer", num_heads=N, rtol=1e-3),
+    group_query("window_cache", [*ONE, noise(B, 2, 4, H), noise(B, 2, 4, H), i32(9, 7), i32(10)], sliding_window_cache=1, local_window_size=4),
+    *quantised_caches(),
     Case(
         "QAttention",
         [u8(B, S, HIDDEN), i8(HIDDEN, 3 * HIDDEN), BIAS, f32(0.02), f32(0.01), MASK, np.uint8(100), np.int8(2)],
@@ -156,6 +177,15 @@ PLAIN = [
     Case("GatherND", [noise(3, 4, 2), i32([0, 1], [2, 3])]),
     Case("Pad", [noise(2, 3), i64(1, 0, 0, 2), np.float32(0.5)], fixed=(1,)),
     Case("Pad", [noise(3, 4), i64(1, 1, 2, 0)], fixed=(1,), name="reflect", mode="reflect"),
+    *(Case("FusedGemm", [noise(3, 5), noise(5, 4), noise(4)], name=name, activation=name, activation_alpha=0.6, activation_beta=0.7, activation_gamma=1.1)
+      for name in ("Selu", "ThresholdedRelu", "ScaledTanh", "ParametricSoftplus")),
+    Case("CropAndResize", [noise(2, 3, 5, 6), noise(4, 4, low=-0.2, high=1.2), i32(1, 0, 1, 0), i32(4, 3)], extrapolation_value=3.5),
+    Case("CropAndResize", [noise(2, 3, 5, 6), noise(4, 4, low=0, high=1), i32(1, 0, 1, 0), i32(1, 7)], name="nearest", mode="nearest"),
+    Case("GridSample", [noise(1, 2, 4, 5), noise(1, 3, 2, 2)], mode="bilinear", padding_mode="reflection"),
+    Case("GridSample", [noise(1, 2, 4, 5), noise(1, 3, 2, 2)], name="bicubic", mode="bicubic", align_corners=1),
+    Case("Range", [i32(1), i32(9)], name="by_one"),
+    Case("Range", [f32(1), f32(2), f32(0.25)]),
+    Case("ExpandDims", [noise(2, 3), np.array(-1, np.int32)], fixed=(1,)),
     Case("CDist", [noise(3, 5), noise(4, 5)], rtol=1e-3),
     Case("CDist", [noise(3, 5), noise(4, 5)], name="euclidean", metric="euclidean"),
     Case("NhwcMaxPool", [u8(1, 6, 5, 3)], kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 0]),
@@ -182,6 +212,9 @@ QUANTISED = [
     Case("QLinearLeakyRelu", [u8(3, 5), XS, ZX, YS, ZY], fixed=(1, 2, 3, 4), alpha=0.1),
     Case("QLinearSoftmax", [u8(3, 5), XS, ZX, f32(1 / 256), np.uint8(0)], fixed=(1, 2, 3, 4), axis=-1, opset=13),
     Case("QLinearWhere", [RANDOM.random((3, 5)) < 0.5, u8(3, 5), XS, ZX, u8(3, 5), YS, ZY, f32(0.05), np.uint8(100)], fixed=(2, 3, 5, 6, 7, 8)),
+    *(Case("QLinearConv", [u8(1, 5, 7, 6) if last else u8(1, 6, 5, 7), XS, ZX, i8(4, 3, 3, 3), noise(4, low=0.005, high=0.01), np.zeros(4, np.int8),
+                           f32(0.05), np.uint8(7), noise(4, dtype=np.int32, low=-100, high=100)],
+           name=f"channels_last{last}", fixed=range(1, 9), channels_last=last, group=2, pads=[1, 1, 0, 1], strides=[2, 1]) for last in (0, 1)),
     Case("QGemm", [u8(3, 5), XS, ZX, u8(5, 4), YS, ZY, i32(1, 20, -300, 4), f32(0.05), np.uint8(100)], fixed=(1, 2, 3, 4, 5, 6, 7, 8)),
 ]
 REAL_FROM_QUANTISED = [
@@ -191,6 +224,13 @@ REAL_FROM_QUANTISED = [
     Case("DynamicQuantizeLSTM", [noise(3, 2, 5), u8(1, 5, 16), u8(1, 4, 16), noise(1, 32), None, None, None, None,
                                  np.float32([0.004]), np.uint8([120]), np.float32([0.005]), np.uint8([130])],
          fixed=(1, 2, 3, 8, 9, 10, 11), outputs=3, rtol=3e-2, hidden_size=4),
+    *(Case("MatMulBnb4", [noise(3, 30), u8(75), noise(10)], name=f"type{kind}", fixed=(1, 2), K=30, N=5, block_size=16, quant_type=kind, rtol=1e-3)
+      for kind in (0, 1)),
+    *(Case("GatherBlockQuantized", [u8(7, 4 * bits), i64([0, 6], [3, -1]), noise(7, 2), u8(7, max(1, bits // 4))], name=f"{bits}_bits", version=21,
+           fixed=(0, 2, 3), bits=bits, block_size=16) for bits in (2, 4, 8)),
+    Case("QEmbedLayerNormalization", [i32([1, 4, 2], [0, 3, 3]), i32([0, 1, 0], [0, 0, 1]), u8(6, 8), u8(5, 8), u8(2, 8), u8(8), u8(8),
+                                      i32([1, 1, 0], [1, 1, 1]), *[f32(0.01)] * 5, *[np.uint8(120)] * 5],
+         2, fixed=(*range(2, 7), *range(8, 18))),
     Case("QuantizeLinear", [noise(3, 5), XS, np.uint16(30000)], fixed=(1, 2)),
     Case("DequantizeLinear", [u8(3, 5), XS, ZX], fixed=(1, 2)),
 ]
@@ -280,3 +320,40 @@ def test_pytorch_calls_are_refused_with_what_to_do(slipway, tmp_path):
     onnx.save(model, tmp_path / "model.onnx")
     done = slipway("inspect", tmp_path / "model.onnx", status=1)
     assert "export the model again" in done.stderr
+
+
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def group_norm(x, gamma, beta, groups):
+    """Of [N, H, W, C]."""
+    n, h, w, c = x.shape
+    parts = x.reshape(n, h, w, groups, c // groups)
+    mean, variance = (f(parts, axis=(1, 2, 4), keepdims=True) for f in (np.mean, np.var))
+    return ((parts - mean) / np.sqrt(variance + 1e-5)).reshape(x.shape) * gamma + beta
+
+
+def test_diffusion_operators(verify):
+    """onnxruntime has these on other devices only."""
+    x, gamma, beta, skip, bias = noise(2, 3, 5, 8), noise(8), noise(8), noise(2, 8), noise(8)
+    normal = group_norm(x, gamma, beta, 4)
+    verify(Case("GroupNorm", [x, gamma, beta], groups=4, activation=1).model(), [x, gamma, beta], [silu(normal)])
+    total = x + skip[:, None, None] + bias
+    inputs = [x, gamma, beta, skip, bias]
+    verify(Case("SkipGroupNorm", inputs, 2, groups=2, activation=0).model(), inputs, [group_norm(total, gamma, beta, 2), total])
+    rows, more = noise(2, 3, 8), noise(2, 3, 8)
+    verify(Case("BiasAdd", [rows, bias, more]).model(), [rows, bias, more], [rows + bias + more])
+    left, right = np.split(rows + bias, 2, axis=-1)
+    erf = np.vectorize(math.erf)
+    gelu = (right * 0.5 * (1 + erf(right / np.sqrt(2)))).astype(np.float32)
+    verify(Case("BiasSplitGelu", [rows, bias]).model(), [rows, bias], [left * gelu])
+    weights, shift = noise(4, 8, 3, 3), noise(4)
+    first = x.transpose(0, 3, 1, 2)
+    plain = Case("Conv", [first, weights, shift], domain="", pads=[1, 1, 1, 1])
+    (y,) = onnxruntime.InferenceSession(plain.model().SerializeToString()).run(None, plain.feeds())
+    y = y.transpose(0, 2, 3, 1)
+    last = weights.transpose(0, 2, 3, 1)
+    verify(Case("NhwcConv", [x, last, shift], pads=[1, 1, 1, 1]).model(), [x, last, shift], [y])
+    fused = Case("NhwcFusedConv", [x, weights, shift, y], pads=[1, 1, 1, 1], activation="Relu")
+    verify(fused.model(), [x, weights, shift, y], [np.maximum(y + y, 0)])

@@ -10,10 +10,11 @@ from onnx import helper
 REMOVED = ["Affine", "ConstantFill", "Crop", "DynamicSlice", "GivenTensorFill", "ImageScaler", "ParametricSoftplus", "Scale", "ScaledTanh"]
 
 # Of com.microsoft: what exported and optimised models contain.
-CONTRIBUTED = """Attention BiasGelu CDist DequantizeLinear DynamicQuantizeMatMul EmbedLayerNormalization FastGelu FusedConv FusedGemm
-FusedMatMul GatherND Gelu GroupQueryAttention Inverse MatMulIntegerToFloat MatMulNBits MultiHeadAttention NhwcMaxPool Pad QAttention
-QGemm QLinearAdd QLinearAveragePool QLinearConcat QLinearGlobalAveragePool QLinearLeakyRelu QLinearMul QLinearSigmoid QLinearSoftmax
-QLinearWhere QuantizeLinear QuickGelu RotaryEmbedding SimplifiedLayerNormalization SkipLayerNormalization
+CONTRIBUTED = """Attention BiasAdd BiasGelu BiasSplitGelu CDist CropAndResize DequantizeLinear DynamicQuantizeLSTM DynamicQuantizeMatMul
+EmbedLayerNormalization ExpandDims FastGelu FusedConv FusedGemm FusedMatMul GatherBlockQuantized GatherND Gelu GridSample GroupNorm
+GroupQueryAttention Inverse MatMulBnb4 MatMulIntegerToFloat MatMulNBits MultiHeadAttention NhwcConv NhwcFusedConv NhwcMaxPool Pad
+QAttention QEmbedLayerNormalization QGemm QLinearAdd QLinearAveragePool QLinearConcat QLinearConv QLinearGlobalAveragePool QLinearLeakyRelu QLinearMul QLinearSigmoid QLinearSoftmax
+QLinearWhere QuantizeLinear QuickGelu Range RotaryEmbedding SimplifiedLayerNormalization SkipGroupNorm SkipLayerNormalization
 SkipSimplifiedLayerNormalization Tokenizer Trilu Unique WordConvEmbedding""".split()
 
 

@@ -17,7 +17,12 @@ std::string function_key(Text domain, Text name, Text overload) {
 }  // namespace
 
 Model::Model(const ModelProto& proto, TensorSource tensor_source) : source(std::move(tensor_source)), proto_(proto) {
-  for (const OpsetProto& opset : proto.opsets) frame_.opsets[opset.domain] = opset.version;
+  for (const OpsetProto& opset : proto.opsets) {
+    if (!frame_.opsets.emplace(opset.domain, opset.version).second && frame_.opsets[opset.domain] != opset.version) {
+      problems.other(Error(ErrorCode::invalid_model, "two versions of one operator set are imported"),
+                     fmt::format("opset {}", opset.domain.empty() ? "ai.onnx" : opset.domain));
+    }
+  }
   for (const FunctionProto& f : proto.functions) {
     if (!functions_.emplace(function_key(f.domain, f.name, f.overload), &f).second) {
       problems.other(Error(ErrorCode::invalid_model, "two functions have the same domain, name and overload"),

@@ -97,6 +97,11 @@ Status GraphBuilder::load_attributes(Draft& draft) {
     ir::AttrValue value;
     if (!attribute.reference.empty()) {
       const auto bound = draft.scope.frame.attributes.find(attribute.reference);
+      if (draft.scope.frame.function == nullptr) {
+        broken(draft,
+               fail(ErrorCode::invalid_model, "attribute '{}' stands for a function's attribute '{}', outside of any function",
+                    attribute.name, attribute.reference));
+      }
       if (bound == draft.scope.frame.attributes.end()) continue;  // not given: the operator's default holds
       value = bound->second;
     } else if (attribute.graphs.empty()) {

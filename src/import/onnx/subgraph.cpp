@@ -56,6 +56,8 @@ std::vector<Fact> GraphBuilder::input_hints(const Draft& draft) const {
 
 Result<ir::GraphRef> GraphBuilder::subgraph(Draft& draft, const GraphProto& proto, std::span<const Captured> captured) {
   if (depth_ + 1 > kMaxGraphDepth) return fail(ErrorCode::limit, "sub-graphs are nested deeper than {} levels", kMaxGraphDepth);
+  if (draft.node.op_type == "If" && draft.node.domain.empty() && !proto.inputs.empty())
+    broken(draft, fail(ErrorCode::invalid_model, "a branch takes no inputs, '{}' is one", proto.inputs[0].name));
   GraphBuilder builder(model_, depth_ + 1);
   ir::Graph graph = TRY(std::move(builder).build(proto, draft.scope.frame, {captured, input_hints(draft)}));
   return std::make_shared<const ir::Graph>(std::move(graph));

@@ -2,7 +2,9 @@
 
 #include <cstring>
 #include <protozero/pbf_writer.hpp>
+#include <span>
 
+#include "base/low_precision.hpp"
 #include "import/onnx/limits.hpp"
 #include "import/onnx/tensor_data.hpp"
 #include "ir/fact.hpp"
@@ -143,6 +145,61 @@ Result<Value> read_value(const FileBytes& file, const ir::Fact& fact) {
     if (fact.kind == Kind::map) return reader.map(file.text(), 0);
     return reader.tensor(file.text());
   });
+}
+
+namespace {
+
+/// What an element of a SequenceProto is called: two less than the field that holds it.
+int32_t kind_of(const Value& value) {
+  return value.tensor() != nullptr ? 1 : value.sequence() != nullptr ? 3 : value.map() != nullptr ? 4 : 5;
+}
+
+void write_elements(protozero::pbf_writer& message, std::span<const Value> elements) {
+  if (!elements.empty()) message.add_int32(2, kind_of(elements[0]));
+  for (const Value& element : elements) {
+    const std::string text = write_value(element);
+    message.add_message(static_cast<protozero::pbf_tag_type>(kind_of(element) + 2), text);
+  }
+}
+
+/// The elements of a vector as scalars.
+std::vector<Value> scalars_of(const Tensor& tensor) {
+  std::vector<Value> out;
+  const size_t width = byte_size(tensor.type(), 1);
+  for (int64_t i = 0; i < tensor.count(); ++i) {
+    Tensor one(tensor.type(), {});
+    if (tensor.type() == ElementType::string) {
+      *one.as<std::string>() = tensor.as<std::string>()[i];
+    } else {
+      std::memcpy(one.data(), tensor.as<char>() + static_cast<size_t>(i) * width, width);
+    }
+    out.emplace_back(std::move(one));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string write_value(const Value& value, std::string_view name) {
+  if (const Tensor* tensor = value.tensor()) return write_tensor(*tensor, name);
+  std::string out;
+  protozero::pbf_writer message(out);
+  if (!name.empty()) message.add_string(1, name.data(), name.size());
+  if (const std::vector<Value>* sequence = value.sequence()) write_elements(message, *sequence);
+  if (const ir::Map* map = value.map()) {
+    message.add_int32(2, static_cast<int32_t>(map->keys.type()));
+    if (map->keys.type() == ElementType::string) {
+      for (int64_t i = 0; i < map->keys.count(); ++i) message.add_bytes(4, map->keys.as<std::string>()[i]);
+    } else {
+      const std::vector<int64_t> keys = to_int64s(map->keys);
+      message.add_packed_int64(3, keys.begin(), keys.end());
+    }
+    std::string values;
+    protozero::pbf_writer inner(values);
+    write_elements(inner, scalars_of(map->values));
+    message.add_message(5, values);
+  }
+  return out;
 }
 
 std::string write_tensor(const Tensor& tensor, std::string_view name) {

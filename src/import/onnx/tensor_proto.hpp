@@ -20,5 +20,7 @@ Result<Tensor> read_tensor(const FileBytes& file);
 Result<ir::Value> read_value(const FileBytes& file, const ir::Fact& fact);
 /// A TensorProto with raw data (strings as string data).
 std::string write_tensor(const Tensor& tensor, std::string_view name = {});
+/// The message of any value: a TensorProto, SequenceProto or MapProto; nothing is an OptionalProto without element.
+std::string write_value(const ir::Value& value, std::string_view name = {});
 
 }  // namespace slipway::import::onnx

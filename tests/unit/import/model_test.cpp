@@ -106,6 +106,15 @@ TEST(ImportModel, ContradictedShapesAreAWarning) {
   EXPECT_EQ(warning(doubled(x, good, value("y", kF32, {"n", "n"}))), "");  // names may mean anything
 }
 
+TEST(ImportModel, WhatOnlyAFunctionOrASequenceMayHaveIsRefusedElsewhere) {
+  const Message free = node({"Softmax", {"x"}, {"y"}, "soft"}, {attr_reference("axis", "given", 2)});
+  EXPECT_HAS(refusal(one_node_model(free, {4})), "outside of any function in 'soft (Softmax)'");
+  EXPECT_HAS(refusal(one_node_model(node({"Relu", {"x"}, {"y"}}), {4}, {.opsets = {opset("", 11)}})), "two versions");
+  const Message pair = node({"SequenceConstruct", {"x", "x"}, {"s"}}), relu = node({"Relu", {"s"}, {"y"}, "act"});
+  EXPECT_HAS(refusal(model(graph({{pair, relu}, {value("x", kF32, {2})}, {Message().bytes(1, "y")}}))),
+             "Relu: input 0 ('X') must be a tensor");
+}
+
 TEST(ImportModel, ListsEveryProblemInOneError) {
   const std::string bytes = model(
       graph({{node({"Rellu", {"x"}, {"a"}, "first"}), node({"Rellu", {"a"}, {"b"}, "second"}),

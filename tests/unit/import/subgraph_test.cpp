@@ -80,6 +80,11 @@ TEST(ImportSubgraph, TheSameNameMayBeMadeInOneBranchAndTakenInTheOther) {
   EXPECT_EQ(last_node(g).inputs.size(), 3u);
 }
 
+TEST(ImportSubgraph, ABranchTakesNoInputs) {
+  const Message body = graph({{node({"Relu", {"p"}, {"t"}})}, {value("p", kF32, {2})}, {Message().bytes(1, "t")}});
+  EXPECT_HAS(refusal(choosing({if_node(body, branch({}, "x"))})), "a branch takes no inputs, 'p' is one");
+}
+
 TEST(ImportSubgraph, LoopBodiesTakeOpenTypesFromTheLoop) {
   const Message body = graph({{node({"Add", {"acc", "x"}, {"acc2"}}), node({"Identity", {"c"}, {"c2"}})},
                               {Message().bytes(1, "i"), Message().bytes(1, "c"), Message().bytes(1, "acc")},

@@ -11,6 +11,7 @@ namespace {
 using import::onnx::read_tensor;
 using import::onnx::read_value;
 using import::onnx::write_tensor;
+using import::onnx::write_value;
 using ir::Fact;
 
 FileBytes file_of(const std::string& bytes) {
@@ -30,6 +31,26 @@ TEST(TensorProto, WrittenTensorsReadBack) {
     ASSERT_TRUE(back) << back.error().text();
     EXPECT_TRUE(back->same_bytes(t));
   }
+}
+
+TEST(TensorProto, WrittenValuesReadBack) {
+  const int64_t numbers[] = {7, -2};
+  const std::string words[] = {"a", "b"};
+  const auto map = std::make_shared<const ir::Map>(
+      ir::Map{Tensor::from<std::string>(ElementType::string, {2}, words), Tensor::from<int64_t>(ElementType::i64, {2}, numbers)});
+  const ir::Value list(std::make_shared<const std::vector<ir::Value>>(std::vector<ir::Value>{map, map}));
+  const Fact inside = Fact::map(ElementType::string, Fact::tensor(ElementType::i64));
+  const Result<ir::Value> back = read_value(file_of(write_value(list, "maps")), Fact::sequence(inside));
+  ASSERT_TRUE(back) << back.error().text();
+  ASSERT_EQ(back->sequence()->size(), 2u);
+  const ir::Map& second = *(*back->sequence())[1].map();
+  EXPECT_TRUE(second.keys.same_bytes(map->keys));
+  EXPECT_TRUE(second.values.same_bytes(map->values));
+  Fact optional = kFloats;
+  optional.optional = true;
+  const Result<ir::Value> none = read_value(file_of(write_value({}, "none")), optional);
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(none->has_value());
 }
 
 TEST(TensorProto, Sequences) {
