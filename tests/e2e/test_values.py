@@ -58,3 +58,10 @@ def test_words_and_packed_numbers(slipway, tmp_path):
     model = saved(tmp_path / "words.onnx", [helper.make_node("Identity", ["x"], ["y"])], [x], ["y"])
     slipway("run", model, "--input", f"x={tmp_path / 'x.pb'}", "--output-dir", tmp_path)
     assert numpy_helper.to_array(onnx.load_tensor(tmp_path / "y.pb")).tolist() == ["Ä", ""]
+
+
+def test_division_of_the_lowest_number(slipway, tmp_path):
+    """Known when the model is read: an error of the node, no signal."""
+    low, minus = (helper.make_node("Constant", [], [name], value_ints=[value]) for name, value in (("a", -(2**63)), ("b", -1)))
+    model = saved(tmp_path / "div.onnx", [low, minus, helper.make_node("Div", ["a", "b"], ["y"], name="halved")], [], ["y"])
+    assert "lowest number by -1; in node 'halved'" in slipway("run", model, status=1).stderr
