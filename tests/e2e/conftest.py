@@ -1,4 +1,8 @@
-"""One case in the ONNX test layout, made and verified."""
+"""One case in the ONNX test layout, made and verified; the whole suite as files."""
+import fcntl
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -46,3 +50,14 @@ def verify(slipway, tmp_path):
                 (data / f"{stem}_{i}.pb").write_bytes(to_proto(value).SerializeToString())
         slipway("verify", tmp_path / "case", "--rtol", rtol, "--atol", atol, *options)
     return check
+
+
+@pytest.fixture(scope="session")
+def suite(root):
+    """ONNX's backend suite as files; the first of the test programs that run side by side makes it."""
+    folder = root / "build/suite"
+    with open(root / "build/suite.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "manifest.json").exists():
+            subprocess.run([sys.executable, root / "tools/dump_onnx_suite.py", folder, "--force"], check=True, capture_output=True)
+    return folder

@@ -79,9 +79,9 @@ def variants(folder):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_every_declared_type(slipway, root, tmp_path):
+def test_every_declared_type(slipway, suite, tmp_path):
     cases, seen = [], {}
-    for folder in sorted((root / "build/suite/node").iterdir()):
+    for folder in sorted((suite / "node").iterdir()):
         if "_expanded" in folder.name:
             continue
         for name, word, model, inputs in variants(folder):

@@ -23,8 +23,7 @@ def takes(schema, node, types):
     )
 
 
-def test_suite_under_older_opsets(slipway, root, tmp_path):
-    suite = root / "build/suite"
+def test_suite_under_older_opsets(slipway, suite, tmp_path):
     tolerances = {c["path"]: (c["rtol"], c["atol"]) for c in json.loads((suite / "manifest.json").read_text())["cases"]}
     history = {}
     for schema in onnx.defs.get_all_schemas_with_history():

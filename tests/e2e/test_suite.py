@@ -1,7 +1,6 @@
 """ONNX's own backend suite through `slipway verify`: every case but the named ones, in six ways."""
 import pathlib
 import subprocess
-import sys
 
 import numpy as np
 import onnx
@@ -13,14 +12,6 @@ from onnx import numpy_helper
 KNOWN = pathlib.Path(__file__).with_name("suite_exceptions.txt")
 KINDS = "node", "simple", "pytorch-converted", "pytorch-operator", "light"
 CASES = 2033
-
-
-@pytest.fixture(scope="module")
-def suite(root):
-    folder = root / "build/suite"
-    if not (folder / "manifest.json").exists():
-        subprocess.run([sys.executable, root / "tools/dump_onnx_suite.py", folder, "--force"], check=True, capture_output=True)
-    return folder
 
 
 def verified(program, suite, kinds, *options):
