@@ -115,7 +115,7 @@ int quantised_axis(const tactic::Query& query) {
 
 /// Whether input i is a list of scales or zero points.
 bool along_axis(const tactic::Query& query, size_t i) {
-  if (i == 0 || (!query.is("QuantizeLinear") && !query.is("DequantizeLinear"))) return false;
+  if (i == 0 || !query.has(i) || (!query.is("QuantizeLinear") && !query.is("DequantizeLinear"))) return false;
   return query.inputs[i].dims.rank() == 1 && query.inputs[i].dims.count() > 1;
 }
 
