@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "base/cpu.hpp"
 #include "base/error.hpp"
@@ -44,7 +45,7 @@ struct TimingPlace {
   std::string version;
   Isa isa = Isa::portable;
   int threads = 1;
-  auto operator<=>(const TimingPlace&) const = default;
+  bool operator<(const TimingPlace& o) const { return std::tie(version, isa, threads) < std::tie(o.version, o.isa, o.threads); }
 };
 
 class TimingCache {
